@@ -1,0 +1,548 @@
+//! The chat: an application on [`Server`](crate::Server) that runs on a host and on a microcontroller alike.
+//!
+//! Its events are described in the project's README. The time of everything is the server's; a server without a clock says
+//! `null` and how long it has been up. The last messages are kept as encoded `history` events, so that whoever comes in gets
+//! them without anything being encoded again.
+
+use core::hash::Hasher;
+
+use heapless::deque::DequeView;
+use heapless::{Deque, String};
+use serde::Serialize;
+
+use crate::app::{App, Connect, Context, Decision, Event, Payload, Prepared, Target};
+use crate::engine::session::CloseReason;
+use crate::error::CapacityError;
+use crate::ids::{Reply, SocketId};
+use crate::time::{Now, Rfc3339};
+use crate::wire::base64;
+use crate::wire::json;
+
+/// What the chat allows.
+#[derive(Clone, Copy, Debug)]
+pub struct ChatLimits {
+    /// Characters of a nickname, at most 32. A longer one is an error; at connect it is cut.
+    pub name_chars_max: usize,
+    /// Characters of a message. A longer one is an error. Its bytes, twice, must fit into half of the scratch memory.
+    pub text_chars_max: usize,
+    /// Bytes of all remembered messages. The oldest are forgotten.
+    pub history_bytes_max: usize,
+    /// People named in `hello`; the count tells of the others.
+    pub users_shown_max: usize,
+}
+
+impl Default for ChatLimits {
+    fn default() -> Self {
+        Self { name_chars_max: 32, text_chars_max: 2_000, history_bytes_max: 256 << 10, users_shown_max: 100 }
+    }
+}
+
+/// Memory of a chat: how many messages are remembered, for how many a repetition is noticed, and bytes to write JSON in.
+#[derive(Debug)]
+pub struct ChatMemory<const MESSAGES: usize, const RECENT: usize, const SCRATCH: usize> {
+    history: Deque<Remembered, MESSAGES>,
+    recent: Deque<Recent, RECENT>,
+    scratch: [u8; SCRATCH],
+}
+
+impl<const MESSAGES: usize, const RECENT: usize, const SCRATCH: usize> ChatMemory<MESSAGES, RECENT, SCRATCH> {
+    /// Empty memory, made at compile time.
+    pub const fn new() -> Self {
+        Self { history: Deque::new(), recent: Deque::new(), scratch: [0; SCRATCH] }
+    }
+}
+
+impl<const MESSAGES: usize, const RECENT: usize, const SCRATCH: usize> Default
+    for ChatMemory<MESSAGES, RECENT, SCRATCH>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A message that is remembered: its `history` event.
+#[derive(Debug)]
+struct Remembered {
+    event: Prepared,
+    bytes: usize,
+}
+
+/// A message that was delivered lately; whoever sends it again gets the same answer.
+#[derive(Debug)]
+struct Recent {
+    key: u64,
+    number: u64,
+    time: Time,
+}
+
+/// A nickname: at most 32 characters of at most 4 bytes.
+type Name = String<128>;
+
+/// The chat.
+#[derive(Debug)]
+pub struct Chat<'m> {
+    limits: ChatLimits,
+    history: &'m mut DequeView<Remembered>,
+    history_bytes: usize,
+    recent: &'m mut DequeView<Recent>,
+    scratch: &'m mut [u8],
+    next_message: u64,
+    /// Distinguishes this run of the server in the ids of messages, and spreads the clients' ids.
+    run: Option<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    name: [u8; 20],
+    key: [u8; 16],
+}
+
+/// The moment of something that happened, as clients are told.
+#[derive(Clone, Copy, Debug)]
+struct Time {
+    wall: Option<Rfc3339>,
+    uptime_ms: u64,
+}
+
+impl Time {
+    fn of(now: Now) -> Self {
+        Self { wall: now.wall.map(crate::time::UnixTime::rfc3339), uptime_ms: now.instant.as_ms() }
+    }
+
+    fn text(&self) -> Option<&str> {
+        self.wall.as_ref().map(Rfc3339::as_str)
+    }
+
+    fn uptime_ms(&self) -> Option<u64> {
+        self.wall.is_none().then_some(self.uptime_ms)
+    }
+}
+
+/// Why a client's wish was not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    BadRequest,
+    Busy,
+    Empty,
+    TooLong,
+}
+
+impl Refused {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Busy => "busy",
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
+impl From<CapacityError> for Refused {
+    fn from(_: CapacityError) -> Self {
+        Self::Busy
+    }
+}
+
+#[derive(Serialize)]
+struct Hello<'a> {
+    id: &'a str,
+    name: &'a str,
+    time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_ms: Option<u64>,
+    count: usize,
+    limits: HelloLimits,
+}
+
+#[derive(Serialize)]
+struct HelloLimits {
+    name_chars: usize,
+    text_chars: usize,
+}
+
+#[derive(Serialize)]
+struct User<'a> {
+    id: &'a str,
+    name: &'a str,
+}
+
+/// `online`, `offline` and `name`.
+#[derive(Serialize)]
+struct Presence<'a> {
+    id: &'a str,
+    name: &'a str,
+    time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+}
+
+/// `message` and `history`.
+#[derive(Serialize)]
+struct Said<'a> {
+    id: &'a str,
+    from: &'a str,
+    name: &'a str,
+    text: &'a str,
+    time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Delivered<'a> {
+    id: &'a str,
+    time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    error: &'a str,
+}
+
+impl<'m> Chat<'m> {
+    /// A chat in which nothing has been said yet.
+    pub fn new<const MESSAGES: usize, const RECENT: usize, const SCRATCH: usize>(
+        memory: &'m mut ChatMemory<MESSAGES, RECENT, SCRATCH>,
+        limits: ChatLimits,
+    ) -> Self {
+        Self {
+            limits,
+            history: &mut memory.history,
+            history_bytes: 0,
+            recent: &mut memory.recent,
+            scratch: &mut memory.scratch,
+            next_message: 1,
+            run: None,
+        }
+    }
+
+    /// Greets who came: who they are, who is there, what was said.
+    fn hello(&mut self, context: &mut dyn Context, socket: SocketId) -> Result<(), Refused> {
+        let time = Time::of(context.now());
+        let (id, name) = identity(context, socket)?;
+        let count = context.count(Target::all());
+        let hello = Hello {
+            id: &id,
+            name: &name,
+            time: time.text(),
+            uptime_ms: time.uptime_ms(),
+            count,
+            limits: HelloLimits { name_chars: self.limits.name_chars_max, text_chars: self.limits.text_chars_max },
+        };
+        let len = serde_json_core::to_slice(&hello, self.scratch).map_err(|_| Refused::Busy)?;
+        let len = write_users(context, self.limits.users_shown_max, self.scratch, len)?;
+        context.emit(Target::socket(socket), "hello", Payload::json(text(self.scratch, len)))?;
+        for remembered in self.history.iter() {
+            context.send_prepared(Target::socket(socket), &remembered.event);
+        }
+        Ok(())
+    }
+
+    /// Tells everybody else that somebody came or left.
+    fn announce(&mut self, context: &mut dyn Context, socket: SocketId, event: &str) -> Result<(), Refused> {
+        let time = Time::of(context.now());
+        let (id, name) = identity(context, socket)?;
+        let count = Some(context.count(Target::all()));
+        let presence = Presence { id: &id, name: &name, time: time.text(), uptime_ms: time.uptime_ms(), count };
+        let json = write(&presence, self.scratch)?;
+        Ok(context.emit(Target::all().except(socket), event, Payload::json(json))?)
+    }
+
+    /// A client says something.
+    fn message(
+        &mut self,
+        context: &mut dyn Context,
+        socket: SocketId,
+        payload: &Payload<'_>,
+        reply: &mut Option<Reply>,
+    ) -> Result<(), Refused> {
+        let request = payload.args().next().ok_or(Refused::BadRequest)?;
+        let said = json::member(request, "text").filter(|raw| raw.starts_with('"')).ok_or(Refused::BadRequest)?;
+        let key = match json::member(request, "id") {
+            None => None,
+            Some(raw) => Some(self.key(context, client_id(raw)?)),
+        };
+        if let Some(recent) = self.recent.iter().find(|recent| Some(recent.key) == key) {
+            let (number, time) = (recent.number, recent.time);
+            return self.confirm(context, number, time, reply);
+        }
+        if json::unescaped_chars(said).take(self.limits.text_chars_max + 1).count() > self.limits.text_chars_max {
+            return Err(Refused::TooLong);
+        }
+        let time = Time::of(context.now());
+        let number = self.next_message;
+        let (message, history, bytes) = self.encode(context, socket, said, number, time)?;
+        self.next_message += 1;
+        // The sender knows which of the messages is its own before it sees it come back.
+        let confirmed = self.confirm(context, number, time, reply);
+        context.send_prepared(Target::all(), &message);
+        context.discard(message);
+        self.remember(context, Remembered { event: history, bytes });
+        if let Some(key) = key {
+            if self.recent.is_full() {
+                self.recent.pop_front();
+            }
+            // There is room now, unless the memory has none at all.
+            let _ = self.recent.push_back(Recent { key, number, time });
+        }
+        confirmed
+    }
+
+    /// Encodes a message for those who are there, and for those who come later.
+    fn encode(
+        &mut self,
+        context: &mut dyn Context,
+        socket: SocketId,
+        said: &str,
+        number: u64,
+        time: Time,
+    ) -> Result<(Prepared, Prepared, usize), Refused> {
+        let (from, name) = identity(context, socket)?;
+        let id = self.message_id(context, number);
+        let (text_buffer, json_buffer) = self.scratch.split_at_mut(self.scratch.len() / 2);
+        let text = json::unescape(said, text_buffer).map_err(|_| Refused::TooLong)?.trim();
+        if text.is_empty() {
+            return Err(Refused::Empty);
+        }
+        let said =
+            Said { id: &id, from: &from, name: &name, text, time: time.text(), uptime_ms: time.uptime_ms() };
+        let json = write(&said, json_buffer).map_err(|_| Refused::TooLong)?;
+        let message = context.prepare("message", json)?;
+        match context.prepare("history", json) {
+            Ok(history) => Ok((message, history, json.len())),
+            Err(error) => {
+                context.discard(message);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Acknowledges a message.
+    fn confirm(
+        &mut self,
+        context: &mut dyn Context,
+        number: u64,
+        time: Time,
+        reply: &mut Option<Reply>,
+    ) -> Result<(), Refused> {
+        let id = self.message_id(context, number);
+        let delivered = Delivered { id: &id, time: time.text(), uptime_ms: time.uptime_ms() };
+        answer(context, reply, &delivered, self.scratch)
+    }
+
+    /// Keeps a message for those who come later, and forgets the oldest that are too many.
+    fn remember(&mut self, context: &mut dyn Context, remembered: Remembered) {
+        while self.history.is_full() || self.history_bytes + remembered.bytes > self.limits.history_bytes_max {
+            let Some(oldest) = self.history.pop_front() else { break };
+            self.history_bytes -= oldest.bytes;
+            context.discard(oldest.event);
+        }
+        let bytes = remembered.bytes;
+        match self.history.push_back(remembered) {
+            Ok(()) => self.history_bytes += bytes,
+            Err(remembered) => context.discard(remembered.event),
+        }
+    }
+
+    /// A client chooses another nickname.
+    fn rename(
+        &mut self,
+        context: &mut dyn Context,
+        socket: SocketId,
+        payload: &Payload<'_>,
+        reply: &mut Option<Reply>,
+    ) -> Result<(), Refused> {
+        let raw = payload.args().next().filter(|raw| raw.starts_with('"')).ok_or(Refused::BadRequest)?;
+        let Cleaned { name, cut } = clean(raw, self.limits.name_chars_max);
+        if cut || name.is_empty() {
+            return Err(if cut { Refused::TooLong } else { Refused::Empty });
+        }
+        context.set_data(socket, name.as_bytes())?;
+        let time = Time::of(context.now());
+        let (id, name) = identity(context, socket)?;
+        answer(context, reply, &Named { name: &name }, self.scratch)?;
+        let presence =
+            Presence { id: &id, name: &name, time: time.text(), uptime_ms: time.uptime_ms(), count: None };
+        let json = write(&presence, self.scratch)?;
+        Ok(context.emit(Target::all(), "name", Payload::json(json))?)
+    }
+
+    fn run(&mut self, context: &mut dyn Context) -> &Run {
+        self.run.get_or_insert_with(|| {
+            let (mut name, mut key) = ([0; 15], [0; 16]);
+            context.fill_entropy(&mut name);
+            context.fill_entropy(&mut key);
+            Run { name: base64::encode_id(&name), key }
+        })
+    }
+
+    /// The id of a message: unique in this run and, by the run's random name, over restarts.
+    fn message_id(&mut self, context: &mut dyn Context, number: u64) -> String<32> {
+        use core::fmt::Write;
+        let mut id = String::new();
+        let name = self.run(context).name;
+        // 8 characters, a dash and at most 20 digits: it always fits.
+        let _ = write!(id, "{}-{number}", text(&name, 8));
+        id
+    }
+
+    /// A number for a client's own id of a message. It is keyed, so that nobody can choose two that share one.
+    fn key(&mut self, context: &mut dyn Context, id: &str) -> u64 {
+        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.run(context).key);
+        hasher.write(id.as_bytes());
+        hasher.finish()
+    }
+}
+
+impl App for Chat<'_> {
+    fn on_connect(&mut self, context: &mut dyn Context, socket: SocketId, connect: &Connect<'_>) -> Decision<'_> {
+        let chosen = connect.auth.and_then(|auth| json::member(auth, "name")).filter(|raw| raw.starts_with('"'));
+        let Cleaned { mut name, .. } = chosen.map(|raw| clean(raw, self.limits.name_chars_max)).unwrap_or_default();
+        if name.is_empty() {
+            let id = context.socket_id(socket).unwrap_or_default();
+            // 6 characters and 5 more: it always fits.
+            let _ = name.push_str("guest-").and_then(|()| name.push_str(text(id.as_bytes(), 5)));
+        }
+        match context.set_data(socket, name.as_bytes()) {
+            Ok(()) => Decision::Accept,
+            Err(_) => Decision::Refuse { message: "Server is full", data: None },
+        }
+    }
+
+    fn on_connected(&mut self, context: &mut dyn Context, socket: SocketId) {
+        if self.hello(context, socket).is_err() {
+            // Without its greeting a client knows nothing; it comes back when there is memory again.
+            return context.drop_connection(socket);
+        }
+        // That memory is short for the others is not this client's affair.
+        let _ = self.announce(context, socket, "online");
+    }
+
+    fn on_event(&mut self, context: &mut dyn Context, socket: SocketId, event: Event<'_>) {
+        let Event { name, payload, mut reply } = event;
+        let done = if name.is("message") {
+            self.message(context, socket, &payload, &mut reply)
+        } else if name.is("name") {
+            self.rename(context, socket, &payload, &mut reply)
+        } else {
+            Err(Refused::BadRequest)
+        };
+        if let Err(refused) = done {
+            let _ = answer(context, &mut reply, &Failed { error: refused.as_str() }, self.scratch);
+        }
+    }
+
+    fn on_disconnect(&mut self, context: &mut dyn Context, socket: SocketId, _reason: CloseReason) {
+        let _ = self.announce(context, socket, "offline");
+    }
+}
+
+/// A socket's id and nickname.
+fn identity(context: &dyn Context, socket: SocketId) -> Result<(String<20>, Name), Refused> {
+    let id = context.socket_id(socket).and_then(|id| String::try_from(id).ok()).ok_or(Refused::Busy)?;
+    let name = core::str::from_utf8(context.data(socket)).ok();
+    Ok((id, name.and_then(|name| Name::try_from(name).ok()).unwrap_or_default()))
+}
+
+/// Appends who is there to the object of `len` bytes in `buffer`. Those who do not fit are left out.
+fn write_users(context: &mut dyn Context, most: usize, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
+    const OPEN: &[u8] = br#","users":["#;
+    // The object's closing brace is written over.
+    let mut at = len.checked_sub(1).ok_or(Refused::Busy)?;
+    put(buffer, &mut at, OPEN).ok_or(Refused::Busy)?;
+    let (mut shown, end) = (0, buffer.len().saturating_sub(2));
+    context.visit(Target::all(), &mut |_, id, name| {
+        let user = User { id, name: core::str::from_utf8(name).unwrap_or_default() };
+        let start = if shown > 0 { at + 1 } else { at };
+        let Some(place) = buffer.get_mut(start..end) else { return false };
+        let Ok(len) = serde_json_core::to_slice(&user, place) else { return false };
+        if shown > 0
+            && let Some(comma) = buffer.get_mut(at)
+        {
+            *comma = b',';
+        }
+        at = start + len;
+        shown += 1;
+        shown < most
+    });
+    put(buffer, &mut at, b"]}").ok_or(Refused::Busy)?;
+    Ok(at)
+}
+
+fn put(buffer: &mut [u8], at: &mut usize, bytes: &[u8]) -> Option<()> {
+    buffer.get_mut(*at..*at + bytes.len())?.copy_from_slice(bytes);
+    *at += bytes.len();
+    Some(())
+}
+
+/// The client's own id of a message: 1 to 36 characters of base64url.
+fn client_id(raw: &str) -> Result<&str, Refused> {
+    let id = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).ok_or(Refused::BadRequest)?;
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if plain && (1..=36).contains(&id.len()) { Ok(id) } else { Err(Refused::BadRequest) }
+}
+
+/// A nickname as a client wants it, made presentable.
+#[derive(Default)]
+struct Cleaned {
+    name: Name,
+    /// It was longer; the rest is left out.
+    cut: bool,
+}
+
+/// A nickname from a raw JSON string: without control characters, and without blanks around it.
+fn clean(raw: &str, chars_max: usize) -> Cleaned {
+    let mut cleaned = Cleaned::default();
+    let mut blanks = 0;
+    let chars = json::unescaped_chars(raw).filter(|character| is_plain(*character));
+    for (at, character) in chars.skip_while(|character| character.is_whitespace()).enumerate() {
+        if character.is_whitespace() {
+            blanks += 1;
+            continue;
+        }
+        let wanted = core::iter::repeat_n(' ', core::mem::take(&mut blanks)).chain([character]);
+        if at >= chars_max || wanted.into_iter().any(|character| cleaned.name.push(character).is_err()) {
+            cleaned.cut = true;
+            return cleaned;
+        }
+    }
+    cleaned
+}
+
+/// No control character, and none that turns the direction of the text around it.
+fn is_plain(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn answer(
+    context: &mut dyn Context,
+    reply: &mut Option<Reply>,
+    value: &impl Serialize,
+    buffer: &mut [u8],
+) -> Result<(), Refused> {
+    match reply.take() {
+        Some(reply) => Ok(context.acknowledge(reply, Payload::json(write(value, buffer)?))?),
+        None => Ok(()),
+    }
+}
+
+/// Writes a value as JSON.
+fn write<'b>(value: &impl Serialize, buffer: &'b mut [u8]) -> Result<&'b str, Refused> {
+    let len = serde_json_core::to_slice(value, buffer).map_err(|_| Refused::Busy)?;
+    Ok(text(buffer, len))
+}
+
+fn text(bytes: &[u8], len: usize) -> &str {
+    core::str::from_utf8(bytes.get(..len).unwrap_or_default()).unwrap_or_default()
+}

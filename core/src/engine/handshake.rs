@@ -1,0 +1,189 @@
+//! Who gets in (Engine.IO protocol, "Handshake"), and what those who do not are told.
+
+use crate::engine::response::{Answer, Refusal};
+use crate::engine::session::{Pending, Session};
+use crate::engine::state::State;
+use crate::engine::timers::TimerKind;
+use crate::engine::Engine;
+use crate::ids::{RequestId, Sid, TransportId};
+use crate::memory::Memory;
+use crate::wire::engine::Open;
+use crate::wire::http::{Query, RequestHead};
+
+/// The transport that a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Polling,
+    WebSocket,
+}
+
+impl<M: Memory> Engine<M> {
+    /// Decides about a request on the path of Engine.IO. The order of the checks is the official server's: it shows in
+    /// which of several errors a client is told.
+    pub(crate) fn request(&mut self, request: RequestId, head: &RequestHead<'_>) {
+        if let Err(refusal) = self.route(request, head) {
+            self.answer(request, Answer::Refuse(refusal));
+        }
+    }
+
+    pub(crate) fn answer(&mut self, request: RequestId, answer: Answer) {
+        debug_assert!(self.immediate.is_none(), "a request is answered once");
+        self.immediate = Some((request, answer));
+    }
+
+    fn route(&mut self, request: RequestId, head: &RequestHead<'_>) -> Result<(), Refusal> {
+        let query = Query::new(head.query());
+        let asked = match query.value("transport") {
+            Some(name) if name.is("polling") => Asked::Polling,
+            Some(name) if name.is("websocket") => Asked::WebSocket,
+            _ => return Err(Refusal::TransportUnknown),
+        };
+        let is_control = |byte: &u8| *byte < b' ' && *byte != b'\t' || *byte == 0x7f;
+        if head.header("origin").is_some_and(|origin| origin.iter().any(is_control)) {
+            return Err(Refusal::BadRequest);
+        }
+        let upgrade = head.websocket().is_some();
+        let revision_4 = query.value("EIO").is_some_and(|value| value.is("4"));
+        match query.value("sid").filter(|sid| !sid.is_empty()) {
+            None => self.open(request, head, asked, upgrade, revision_4),
+            Some(sid) => {
+                let mut buffer = [0; Sid::LEN];
+                let found = sid.decode(&mut buffer).ok().and_then(|sid| self.find_sid(sid));
+                let index = found.ok_or(Refusal::SessionUnknown)?;
+                if !revision_4 {
+                    return Err(Refusal::BadRequest);
+                }
+                self.resume(request, head, index, asked, upgrade)
+            }
+        }
+    }
+
+    /// A request without a session: a handshake.
+    fn open(
+        &mut self,
+        request: RequestId,
+        head: &RequestHead<'_>,
+        asked: Asked,
+        upgrade: bool,
+        revision_4: bool,
+    ) -> Result<(), Refusal> {
+        if head.method() != "GET" {
+            return Err(Refusal::BadMethod);
+        }
+        if asked == Asked::WebSocket && !upgrade {
+            return Err(Refusal::BadRequest);
+        }
+        if !revision_4 {
+            return Err(Refusal::UnsupportedVersion);
+        }
+        if asked == Asked::Polling && upgrade {
+            self.answer(request, Answer::UpgradeAndClose);
+            return Ok(());
+        }
+        if self.shutting_down {
+            return Err(Refusal::TooManyClients);
+        }
+        let base64 = Query::new(head.query()).value("b64").is_some_and(|value| value.is("1"));
+        let index = self.new_session(asked, base64).ok_or(Refusal::TooManyClients)?;
+        if asked == Asked::WebSocket {
+            let lane = self.sessions[index].websocket;
+            self.answer(request, Answer::Upgrade { transport: self.transport(index, lane) });
+        } else {
+            self.answer(request, Answer::Packets { transport: self.transport(index, TransportId::POLLING) });
+        }
+        Ok(())
+    }
+
+    fn new_session(&mut self, asked: Asked, base64: bool) -> Option<u32> {
+        let sid = self.new_sid();
+        let mut session = Session { sid, base64, state: State::Polling, ..Session::default() };
+        if asked == Asked::WebSocket {
+            session.state = State::WebSocket;
+            session.websocket = 1;
+            session.last_lane = 1;
+            // The driver takes what waits as soon as the WebSocket is there, without being told.
+            session.woken = true;
+        }
+        let index = self.sessions.insert(session)?;
+        self.by_sid.insert(&mut self.sessions, Sid::spread(sid.as_str().as_bytes()), index);
+        let now = self.now.instant;
+        self.timers.arm(&mut self.sessions, index, TimerKind::Ping, now + self.limits.ping_interval);
+        if !self.queue_open(index, asked) {
+            self.forget(index);
+            self.free(index);
+            return None;
+        }
+        self.mark(index, Pending::OPENED);
+        Some(index)
+    }
+
+    fn queue_open(&mut self, index: u32, asked: Asked) -> bool {
+        let sid = self.sessions[index].sid;
+        let open = Open {
+            sid: sid.as_str(),
+            upgrades: asked == Asked::Polling,
+            ping_interval_ms: self.limits.ping_interval.as_ms(),
+            ping_timeout_ms: self.limits.ping_timeout.as_ms(),
+            max_payload_bytes: u64::from(self.limits.payload_bytes_max),
+        };
+        let Ok(frame) = self.insert_encoded(&mut |put| open.encode(put)) else { return false };
+        self.enqueue(index, frame, &[], false);
+        crate::frames::Frames::release(&mut self.frames, frame);
+        self.sessions[index].outbox.has_waiting()
+    }
+
+    /// Stores what `encode` writes. It is called twice, to count and to copy, so that a frame is exactly as long as needed.
+    pub(crate) fn insert_encoded(
+        &mut self,
+        encode: &mut dyn FnMut(&mut dyn FnMut(&[u8])),
+    ) -> Result<crate::frames::FrameId, crate::error::CapacityError> {
+        let mut len = 0;
+        encode(&mut |piece| len += piece.len());
+        self.insert_frame(len, &mut |buffer| {
+            let mut at = 0;
+            encode(&mut |piece| {
+                if let Some(place) = buffer.get_mut(at..at + piece.len()) {
+                    place.copy_from_slice(piece);
+                }
+                at += piece.len();
+            });
+            at
+        })
+    }
+
+    /// A request with a known session.
+    fn resume(
+        &mut self,
+        request: RequestId,
+        head: &RequestHead<'_>,
+        index: u32,
+        asked: Asked,
+        upgrade: bool,
+    ) -> Result<(), Refusal> {
+        if upgrade {
+            if asked == Asked::WebSocket {
+                self.attach_websocket(request, index);
+            } else {
+                self.answer(request, Answer::UpgradeAndClose);
+            }
+            return Ok(());
+        }
+        if asked == Asked::WebSocket || !self.sessions[index].is_polling() {
+            return Err(Refusal::BadRequest);
+        }
+        match head.method() {
+            "GET" => self.poll(request, index),
+            "POST" => self.post(request, head, index),
+            _ => self.answer(request, Answer::Status(500)),
+        }
+        Ok(())
+    }
+
+    /// Takes a session out of the look-up and disarms its deadlines: nobody can reach it any more.
+    pub(crate) fn forget(&mut self, index: u32) {
+        let sid = self.sessions[index].sid;
+        self.by_sid.remove(&mut self.sessions, Sid::spread(sid.as_str().as_bytes()), index);
+        self.discard(index);
+        self.timers.disarm_all(&mut self.sessions, index);
+    }
+}

@@ -1,0 +1,76 @@
+//! Heartbeat (Engine.IO protocol, "Heartbeat") and what else happens when time passes.
+
+use crate::engine::outbox::Control;
+use crate::engine::session::CloseReason;
+use crate::engine::timers::{TimerKind, Timers};
+use crate::engine::Engine;
+use crate::memory::Memory;
+use crate::time::Instant;
+
+impl<M: Memory> Engine<M> {
+    /// Does what is due for one session. Returns whether anything was.
+    pub(crate) fn expire_one(&mut self) -> bool {
+        let Some((index, kind)) = self.timers.expire(&mut self.sessions, self.now.instant) else { return false };
+        match kind {
+            TimerKind::Connect => {
+                let reason = self.forced_reason(index);
+                self.close_gracefully(index, reason);
+            }
+            TimerKind::Linger => self.close(index, CloseReason::ForcedClose),
+            TimerKind::Noop => self.noop_tick(index),
+            TimerKind::Ping => self.ping(index),
+            TimerKind::Pong => self.close(index, CloseReason::PingTimeout),
+            // Not a deadline; the list of deadlines leaves it out.
+            TimerKind::Stalled => {}
+            TimerKind::Upgrade => self.drop_probe(index),
+        }
+        true
+    }
+
+    /// The earliest moment at which something becomes due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.timers.deadline(&self.sessions)
+    }
+
+    /// Starts the wait for the first namespace.
+    pub(crate) fn await_connect(&mut self, index: u32) {
+        let deadline = self.now.instant + self.limits.connect_timeout;
+        self.timers.arm(&mut self.sessions, index, TimerKind::Connect, deadline);
+    }
+
+    /// A namespace was joined in time.
+    pub(crate) fn connected(&mut self, index: u32) {
+        self.timers.disarm(&mut self.sessions, index, TimerKind::Connect);
+    }
+
+    fn ping(&mut self, index: u32) {
+        self.sessions[index].pong_prolonged = false;
+        let deadline = self.now.instant + self.limits.ping_timeout;
+        self.timers.arm(&mut self.sessions, index, TimerKind::Pong, deadline);
+        self.enqueue_control(index, Control::Ping);
+    }
+
+    /// A PONG: the next PING is due a full interval later. One that nobody asked for means nothing.
+    pub(crate) fn alive(&mut self, index: u32) {
+        if Timers::is_armed(&self.sessions[index], TimerKind::Pong) {
+            let deadline = self.now.instant + self.limits.ping_interval;
+            self.timers.arm(&mut self.sessions, index, TimerKind::Ping, deadline);
+        }
+    }
+
+    /// A message shows that the client is alive as well: it restarts the wait for a PONG, once.
+    pub(crate) fn prolong(&mut self, index: u32) {
+        if Timers::is_armed(&self.sessions[index], TimerKind::Pong) && !self.sessions[index].pong_prolonged {
+            self.sessions[index].pong_prolonged = true;
+            self.restart_pong_deadline(index);
+        }
+    }
+
+    /// Gives a client that owes a PONG the full time for it again.
+    pub(crate) fn restart_pong_deadline(&mut self, index: u32) {
+        if Timers::is_armed(&self.sessions[index], TimerKind::Pong) {
+            let deadline = self.now.instant + self.limits.ping_timeout;
+            self.timers.arm(&mut self.sessions, index, TimerKind::Pong, deadline);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What waits for one client, how much that may be, and what happens when it is more.
+//!
+//! An outbox is a chain of entries in a pool that all share: first those that the transport has taken from us but not yet
+//! sent, then those that wait.
+
+use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
+use crate::engine::state::State;
+use crate::engine::timers::TimerKind;
+use crate::engine::Engine;
+use crate::error::CapacityError;
+use crate::frames::{FrameId, Frames};
+use crate::ids::TransportId;
+use crate::memory::Memory;
+use crate::table::NONE;
+
+/// A packet of the engine's own that always has the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    Ping,
+}
+
+impl Control {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ping => "2",
+        }
+    }
+}
+
+/// What an entry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Control(Control),
+    /// An Engine.IO packet as text, its type digit included.
+    Text(FrameId),
+    /// The bytes of a MESSAGE; they travel without a type.
+    Binary(FrameId),
+}
+
+/// A packet in an outbox.
+#[derive(Debug)]
+pub struct Entry {
+    content: Content,
+    next: u32,
+    /// The next entry belongs to the same event and follows it directly.
+    more: bool,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self { content: Content::Control(Control::Ping), next: NONE, more: false }
+    }
+}
+
+/// The outbox of one session.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    head: u32,
+    /// First entry that waits; those before it are on their way.
+    waiting: u32,
+    tail: u32,
+    packets: u32,
+    bytes: u32,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { head: NONE, waiting: NONE, tail: NONE, packets: 0, bytes: 0 }
+    }
+}
+
+impl Outbox {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.head == NONE
+    }
+
+    pub(crate) const fn has_waiting(&self) -> bool {
+        self.waiting != NONE
+    }
+
+    const fn takes(&self, packets: u32, bytes: u32, limits: &crate::limits::Limits) -> bool {
+        self.is_empty()
+            || (self.packets.saturating_add(packets) <= limits.outbox_packets_max
+                && self.bytes.saturating_add(bytes) <= limits.outbox_bytes_max)
+    }
+}
+
+/// A whole packet for a transport to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What to send.
+    pub packet: OutgoingPacket,
+    /// The next packet belongs to the same event: send nothing between them.
+    pub more: bool,
+}
+
+/// The bytes of a packet. On a WebSocket each is one message; in the body of a poll they are joined with U+001E, binary
+/// ones as `b` and base64 (Engine.IO protocol, "Packet encoding").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutgoingPacket {
+    /// Binary, in this frame.
+    Binary(FrameId),
+    /// Binary, in this frame, for a client that wants it as text: `b` and base64 on a WebSocket too.
+    BinaryAsText(FrameId),
+    /// Text that is always the same.
+    Static(&'static str),
+    /// Text, in this frame.
+    Text(FrameId),
+}
+
+impl<M: Memory> Engine<M> {
+    /// Queues an event for a session: its text, then its attachments, nothing between them.
+    ///
+    /// A closed session takes it and forgets it. A session that cannot take it is closed, unless `volatile`.
+    pub(crate) fn enqueue(&mut self, index: u32, text: FrameId, attachments: &[FrameId], volatile: bool) {
+        if !self.sessions[index].is_open() || (volatile && !self.is_writable(index)) {
+            return;
+        }
+        let sizes = attachments.iter().map(|frame| self.frames.bytes(*frame).len());
+        let bytes = self.frames.bytes(text).len() + sizes.sum::<usize>();
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let packets = 1 + attachments.len() as u32;
+        if !self.sessions[index].outbox.takes(packets, bytes, &self.limits) {
+            return self.close(index, CloseReason::OutboxFull);
+        }
+        if !self.make_room_for_entries(packets) || !self.sessions[index].is_open() {
+            return self.close(index, CloseReason::OutboxFull);
+        }
+        self.push(index, Content::Text(text), !attachments.is_empty());
+        for (at, frame) in attachments.iter().enumerate() {
+            self.push(index, Content::Binary(*frame), at + 1 < attachments.len());
+        }
+    }
+
+    /// Queues a binary MESSAGE on its own (Engine.IO without Socket.IO).
+    pub(crate) fn enqueue_binary(&mut self, index: u32, frame: FrameId) {
+        let bytes = u32::try_from(self.frames.bytes(frame).len()).unwrap_or(u32::MAX);
+        if !self.sessions[index].is_open() {
+            return;
+        }
+        if !self.sessions[index].outbox.takes(1, bytes, &self.limits) || !self.make_room_for_entries(1) {
+            return self.close(index, CloseReason::OutboxFull);
+        }
+        self.push(index, Content::Binary(frame), false);
+    }
+
+    /// Queues a control packet. It has no bytes that could fill an outbox: there is at most one PING at a time.
+    pub(crate) fn enqueue_control(&mut self, index: u32, control: Control) {
+        if self.make_room_for_entries(1) && self.sessions[index].is_open() {
+            self.push(index, Content::Control(control), false);
+        }
+    }
+
+    /// Whether the transport could send at once: nothing is queued, and over polling a GET waits.
+    pub(crate) fn is_writable(&self, index: u32) -> bool {
+        let session = &self.sessions[index];
+        session.outbox.is_empty() && (!session.is_polling() || session.parked_poll().is_some())
+    }
+
+    /// Hands out the next packet of a transport, in the order in which they were queued.
+    ///
+    /// `budget_bytes` is what the transport can still take; a larger packet waits, unless nothing else is on its way.
+    pub(crate) fn next(&mut self, transport: TransportId, budget_bytes: usize) -> Option<Outgoing> {
+        let index = self.find_transport(transport)?;
+        let session = &mut self.sessions[index];
+        if session.is_probe(transport.lane) {
+            let due = core::mem::take(&mut session.probe_answer_due);
+            return due.then_some(Outgoing { packet: OutgoingPacket::Static("3probe"), more: false });
+        }
+        let at = session.outbox.waiting;
+        if at == NONE {
+            session.woken = false;
+            return None;
+        }
+        let (content, next, more) = (self.entries[at].content, self.entries[at].next, self.entries[at].more);
+        if session.outbox.head != at && self.content_bytes(content) > budget_bytes {
+            return None;
+        }
+        let session = &mut self.sessions[index];
+        session.outbox.waiting = next;
+        let packet = match content {
+            Content::Control(control) => OutgoingPacket::Static(control.as_str()),
+            Content::Text(frame) => OutgoingPacket::Text(frame),
+            Content::Binary(frame) if session.base64 => OutgoingPacket::BinaryAsText(frame),
+            Content::Binary(frame) => OutgoingPacket::Binary(frame),
+        };
+        Some(Outgoing { packet, more })
+    }
+
+    /// The transport has sent all that it took: forget it.
+    pub(crate) fn flushed(&mut self, index: u32) {
+        let mut taken = false;
+        while self.sessions[index].outbox.head != self.sessions[index].outbox.waiting {
+            self.pop(index);
+            taken = true;
+        }
+        if self.sessions[index].outbox.is_empty() {
+            self.timers.disarm(&mut self.sessions, index, TimerKind::Stalled);
+            if self.sessions[index].state == State::Closing {
+                self.close_drained(index);
+            }
+        } else if taken {
+            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
+        }
+    }
+
+    /// Drops all that is queued.
+    pub(crate) fn discard(&mut self, index: u32) {
+        while !self.sessions[index].outbox.is_empty() {
+            self.pop(index);
+        }
+        self.sessions[index].outbox.waiting = NONE;
+        self.timers.disarm(&mut self.sessions, index, TimerKind::Stalled);
+    }
+
+    /// Stores a frame, closing those who hold up the pool if it is full.
+    pub(crate) fn insert_frame(
+        &mut self,
+        len_max: usize,
+        fill: &mut dyn FnMut(&mut [u8]) -> usize,
+    ) -> Result<FrameId, CapacityError> {
+        while !self.frames_have_room(len_max) {
+            let stalled = self.timers.first(TimerKind::Stalled).ok_or(CapacityError::Frames)?;
+            self.close(stalled, CloseReason::OutboxFull);
+        }
+        self.frames.insert(len_max, fill)
+    }
+
+    fn frames_have_room(&self, len: usize) -> bool {
+        self.frames.has_room(len) && self.frames.used_bytes().saturating_add(len) <= self.limits.frames_bytes_max as usize
+    }
+
+    fn make_room_for_entries(&mut self, count: u32) -> bool {
+        while !self.entries.has_room(count) {
+            let Some(stalled) = self.timers.first(TimerKind::Stalled) else { return false };
+            self.close(stalled, CloseReason::OutboxFull);
+        }
+        true
+    }
+
+    fn push(&mut self, index: u32, content: Content, more: bool) {
+        let Some(at) = self.entries.insert(Entry { content, next: NONE, more }) else { return };
+        if let Content::Text(frame) | Content::Binary(frame) = content {
+            self.frames.retain(frame);
+        }
+        let bytes = self.content_bytes(content) as u32;
+        let outbox = &mut self.sessions[index].outbox;
+        let (tail, was_empty) = (outbox.tail, outbox.is_empty());
+        outbox.tail = at;
+        outbox.packets += 1;
+        outbox.bytes += bytes;
+        if was_empty {
+            outbox.head = at;
+        }
+        if outbox.waiting == NONE {
+            outbox.waiting = at;
+        }
+        if was_empty {
+            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
+        } else {
+            self.entries[tail].next = at;
+        }
+        self.announce(index);
+    }
+
+    /// Tells the driver that packets wait, once.
+    pub(crate) fn announce(&mut self, index: u32) {
+        let session = &mut self.sessions[index];
+        if !session.is_polling() {
+            if !core::mem::replace(&mut session.woken, true) {
+                self.mark(index, Pending::WAKE);
+            }
+        } else if let Some(request) = session.parked_poll() {
+            session.poll = Poll::Due(request, PollAnswer::Packets);
+            self.mark(index, Pending::default());
+        }
+    }
+
+    fn pop(&mut self, index: u32) {
+        let at = self.sessions[index].outbox.head;
+        let entry = self.entries.remove(at);
+        let bytes = self.content_bytes(entry.content) as u32;
+        if let Content::Text(frame) | Content::Binary(frame) = entry.content {
+            self.frames.release(frame);
+        }
+        let outbox = &mut self.sessions[index].outbox;
+        outbox.head = entry.next;
+        outbox.packets -= 1;
+        outbox.bytes -= bytes;
+        if outbox.head == NONE {
+            outbox.tail = NONE;
+        }
+    }
+
+    fn content_bytes(&self, content: Content) -> usize {
+        match content {
+            Content::Control(control) => control.as_str().len(),
+            Content::Text(frame) | Content::Binary(frame) => self.frames.bytes(frame).len(),
+        }
+    }
+}

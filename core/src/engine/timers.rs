@@ -1,0 +1,152 @@
+//! Deadlines of sessions. Each kind has one fixed duration, so a list in order of arming is sorted already: nothing is
+//! ever searched, however many clients there are.
+
+use crate::engine::session::Session;
+use crate::memory::Storage;
+use crate::table::{NONE, Slot, Table};
+use crate::time::Instant;
+
+/// What a deadline of a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimerKind {
+    /// The client has not joined a namespace: close the session.
+    Connect,
+    /// The client was not told that its session is closed: forget it.
+    Linger,
+    /// A poll that waits during an upgrade is answered with a NOOP.
+    Noop,
+    /// The next PING is due (Engine.IO protocol, "Heartbeat").
+    Ping,
+    /// The answer to a PING is overdue.
+    Pong,
+    /// No deadline: the order in which clients last took something, for when memory is short.
+    Stalled,
+    /// A probing WebSocket did not finish the upgrade: close it.
+    Upgrade,
+}
+
+impl TimerKind {
+    const COUNT: usize = 7;
+    /// Those that are deadlines.
+    const DEADLINES: [Self; 6] = [Self::Connect, Self::Linger, Self::Noop, Self::Ping, Self::Pong, Self::Upgrade];
+
+    /// Kinds that are never armed together share a link of the session.
+    const fn place(self) -> usize {
+        match self {
+            Self::Linger | Self::Ping | Self::Pong => 0,
+            Self::Connect => 1,
+            Self::Noop | Self::Upgrade => 2,
+            Self::Stalled => 3,
+        }
+    }
+}
+
+/// A session's places in the lists.
+#[derive(Debug, Default)]
+pub(crate) struct Links([Link; 4]);
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    kind: Option<TimerKind>,
+    previous: u32,
+    next: u32,
+    deadline: Instant,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { kind: None, previous: NONE, next: NONE, deadline: Instant::from_ms(0) }
+    }
+}
+
+/// The lists.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    ends: [(u32, u32); TimerKind::COUNT],
+}
+
+impl Timers {
+    pub(crate) const fn new() -> Self {
+        Self { ends: [(NONE, NONE); TimerKind::COUNT] }
+    }
+
+    /// Arms `kind` for the session; what shared its link is disarmed.
+    pub(crate) fn arm<S: Storage<Slot<Session>>>(
+        &mut self,
+        sessions: &mut Table<Session, S>,
+        index: u32,
+        kind: TimerKind,
+        deadline: Instant,
+    ) {
+        self.disarm(sessions, index, kind);
+        let (head, tail) = self.ends[kind as usize];
+        sessions[index].links.0[kind.place()] = Link { kind: Some(kind), previous: tail, next: NONE, deadline };
+        if tail == NONE {
+            self.ends[kind as usize] = (index, index);
+        } else {
+            sessions[tail].links.0[kind.place()].next = index;
+            self.ends[kind as usize] = (head, index);
+        }
+    }
+
+    /// Disarms `kind` and whatever else shares its link.
+    pub(crate) fn disarm<S: Storage<Slot<Session>>>(
+        &mut self,
+        sessions: &mut Table<Session, S>,
+        index: u32,
+        kind: TimerKind,
+    ) {
+        let place = kind.place();
+        let link = core::mem::take(&mut sessions[index].links.0[place]);
+        let Some(armed) = link.kind else { return };
+        let (mut head, mut tail) = self.ends[armed as usize];
+        if link.previous == NONE {
+            head = link.next;
+        } else {
+            sessions[link.previous].links.0[place].next = link.next;
+        }
+        if link.next == NONE {
+            tail = link.previous;
+        } else {
+            sessions[link.next].links.0[place].previous = link.previous;
+        }
+        self.ends[armed as usize] = (head, tail);
+    }
+
+    pub(crate) fn disarm_all<S: Storage<Slot<Session>>>(&mut self, sessions: &mut Table<Session, S>, index: u32) {
+        for kind in [TimerKind::Ping, TimerKind::Connect, TimerKind::Upgrade, TimerKind::Stalled] {
+            self.disarm(sessions, index, kind);
+        }
+    }
+
+    /// Whether exactly `kind` is armed for the session.
+    pub(crate) fn is_armed(session: &Session, kind: TimerKind) -> bool {
+        session.links.0[kind.place()].kind == Some(kind)
+    }
+
+    /// The session that was armed first.
+    pub(crate) fn first(&self, kind: TimerKind) -> Option<u32> {
+        let (head, _) = self.ends[kind as usize];
+        (head != NONE).then_some(head)
+    }
+
+    /// The earliest deadline of all.
+    pub(crate) fn deadline<S: Storage<Slot<Session>>>(&self, sessions: &Table<Session, S>) -> Option<Instant> {
+        let heads = TimerKind::DEADLINES.into_iter().filter_map(|kind| Some((self.first(kind)?, kind)));
+        heads.map(|(head, kind)| sessions[head].links.0[kind.place()].deadline).min()
+    }
+
+    /// Disarms one deadline that is not after `now` and says whose it was.
+    pub(crate) fn expire<S: Storage<Slot<Session>>>(
+        &mut self,
+        sessions: &mut Table<Session, S>,
+        now: Instant,
+    ) -> Option<(u32, TimerKind)> {
+        let kind = TimerKind::DEADLINES.into_iter().find(|kind| {
+            self.first(*kind).is_some_and(|head| sessions[head].links.0[kind.place()].deadline <= now)
+        })?;
+        let index = self.first(kind)?;
+        self.disarm(sessions, index, kind);
+        Some((index, kind))
+    }
+}

@@ -1,0 +1,104 @@
+//! Every cap and interval of the core: its unit, its default, and what happens when it is hit.
+
+use crate::error::ConfigError;
+use crate::time::Duration;
+
+/// What a [`crate::Server`] is allowed to use and how long it waits.
+///
+/// `Limits::default()` has the official server's intervals (`pingInterval` and so on) and caps that suit a small host.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Time from the handshake, or from the last PONG, to the next PING. Default 25,000 ms.
+    pub ping_interval: Duration,
+    /// Time a client has to answer a PING. Default 20,000 ms. After it, the session ends with `ping timeout`.
+    pub ping_timeout: Duration,
+    /// Time from the opening of a probing WebSocket to its `5`. Default 10,000 ms. After it, that WebSocket is closed and
+    /// the session goes on over polling.
+    pub upgrade_timeout: Duration,
+    /// Time from the handshake to the first joined namespace. Default 45,000 ms. After it, the session is closed.
+    pub connect_timeout: Duration,
+    /// Time a session that the server closes waits for a poll to tell its client. Default 30,000 ms.
+    pub close_timeout: Duration,
+    /// Largest message and largest body of a POST, in bytes, inclusive; advertised as `maxPayload`. Default 1,000,000.
+    /// A longer POST is answered 413, a longer WebSocket message ends the session with close code 1009.
+    pub payload_bytes_max: u32,
+    /// Sessions at once. Default 10,000. A further handshake is answered 503 with `Retry-After`.
+    pub clients_max: u32,
+    /// Namespaces one session may be in at once. Default 16. A further CONNECT gets a CONNECT_ERROR.
+    pub namespaces_by_session_max: u16,
+    /// Bytes queued for one client. Default 1,048,576. Over it, volatile packets are dropped and for any other the client
+    /// is closed; an empty outbox always takes one event.
+    pub outbox_bytes_max: u32,
+    /// Packets queued for one client. Default 4,096. Policy as for `outbox_bytes_max`.
+    pub outbox_packets_max: u32,
+    /// Bytes of all queued packets together, each counted once. Default 67,108,864. Over it, the client that has gone
+    /// longest without taking anything is closed, until there is room.
+    pub frames_bytes_max: u32,
+    /// Nesting of arrays and objects in JSON from a client. Default 128, at most 1,024. Deeper ends the session.
+    pub json_depth_max: u16,
+    /// Attachments of one binary packet. Default 10, at most 16. A packet that announces more ends the session.
+    pub attachments_max: u8,
+    /// Acknowledgements one client may owe us. Default 256. A further emit with acknowledgement fails.
+    pub acks_by_socket_max: u16,
+    /// Rooms one socket may be in. Default 256. A further join fails.
+    pub rooms_by_socket_max: u16,
+    /// Length of the name of a room or namespace, in bytes. Default 256. A longer one is refused.
+    pub name_bytes_max: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_ms(25_000),
+            ping_timeout: Duration::from_ms(20_000),
+            upgrade_timeout: Duration::from_ms(10_000),
+            connect_timeout: Duration::from_ms(45_000),
+            close_timeout: Duration::from_ms(30_000),
+            payload_bytes_max: 1_000_000,
+            clients_max: 10_000,
+            namespaces_by_session_max: 16,
+            outbox_bytes_max: 1 << 20,
+            outbox_packets_max: 4_096,
+            frames_bytes_max: 64 << 20,
+            json_depth_max: 128,
+            attachments_max: 10,
+            acks_by_socket_max: 256,
+            rooms_by_socket_max: 256,
+            name_bytes_max: 256,
+        }
+    }
+}
+
+impl Limits {
+    /// Largest value of [`Self::attachments_max`].
+    pub const ATTACHMENTS_CAP: usize = 16;
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let positive = [
+            ("ping_interval", self.ping_interval.as_ms()),
+            ("ping_timeout", self.ping_timeout.as_ms()),
+            ("upgrade_timeout", self.upgrade_timeout.as_ms()),
+            ("connect_timeout", self.connect_timeout.as_ms()),
+            ("close_timeout", self.close_timeout.as_ms()),
+            ("clients_max", u64::from(self.clients_max)),
+            ("namespaces_by_session_max", u64::from(self.namespaces_by_session_max)),
+            ("outbox_packets_max", u64::from(self.outbox_packets_max)),
+            ("outbox_bytes_max", u64::from(self.outbox_bytes_max)),
+            ("json_depth_max", u64::from(self.json_depth_max)),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::Zero(name));
+        }
+        if usize::from(self.attachments_max) > Self::ATTACHMENTS_CAP {
+            return Err(ConfigError::TooLarge("attachments_max"));
+        }
+        if usize::from(self.json_depth_max) > crate::wire::json::DEPTH_MAX {
+            return Err(ConfigError::TooLarge("json_depth_max"));
+        }
+        if self.payload_bytes_max < 100 {
+            // An OPEN packet, and a CONNECT with its answer, have to fit.
+            return Err(ConfigError::TooSmall("payload_bytes_max"));
+        }
+        Ok(())
+    }
+}

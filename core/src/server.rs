@@ -1,0 +1,479 @@
+//! The server: inputs in, outputs out. It routes; the layers below it parse and decide.
+
+use crate::app::{App, Connect, Decision, Event, Message, Payload, Protocol, Attachments, Context};
+use crate::engine::outbox::Outgoing;
+use crate::engine::response::Answer;
+use crate::engine::session::{CloseReason, Pending, Poll};
+use crate::engine::state::Carrier;
+use crate::engine::Received;
+use crate::error::ConfigError;
+use crate::frames::Frames;
+use crate::ids::{Reply, RequestId, SessionId, TransportId};
+use crate::limits::Limits;
+use crate::memory::{Memory, Resources};
+use crate::socket::attachments::Progress;
+use crate::socket::{SocketState, Sockets};
+use crate::time::{Instant, Now};
+use crate::timers::Purpose;
+use crate::wire::http::RequestHead;
+use crate::wire::payload;
+use crate::wire::socket::{Body, Packet};
+
+/// What the driver tells the server.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// The body of a POST for which [`Answer::ReadBody`] asked.
+    Body {
+        /// The request.
+        request: RequestId,
+        /// The session that came with the answer.
+        session: SessionId,
+        /// The body.
+        body: &'a [u8],
+    },
+    /// The body of a POST is longer than [`Limits::payload_bytes_max`]. It need not be read to its end.
+    BodyTooLarge {
+        /// The request.
+        request: RequestId,
+        /// The session that came with the answer.
+        session: SessionId,
+    },
+    /// A transport has sent all that [`Server::next`] handed out for it.
+    Flushed {
+        /// The transport.
+        transport: TransportId,
+    },
+    /// A message came on a WebSocket.
+    Message {
+        /// The WebSocket.
+        transport: TransportId,
+        /// The message.
+        message: Message<'a>,
+    },
+    /// A request for a path of Engine.IO.
+    Request {
+        /// The request.
+        request: RequestId,
+        /// Its head.
+        head: &'a RequestHead<'a>,
+    },
+    /// The connection of a request has ended before its answer.
+    RequestLost {
+        /// The request.
+        request: RequestId,
+        /// The session that came with the answer.
+        session: SessionId,
+    },
+    /// Time has passed.
+    Tick,
+    /// A WebSocket has ended.
+    TransportLost {
+        /// The WebSocket.
+        transport: TransportId,
+        /// How: [`CloseReason::TransportClose`] if it was closed, [`CloseReason::TransportError`] if it failed.
+        reason: CloseReason,
+    },
+}
+
+/// What the server tells the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Close a WebSocket: send a close frame without a status, and end the connection.
+    Close {
+        /// The WebSocket.
+        transport: TransportId,
+    },
+    /// A session is over. Nothing more comes for it.
+    Closed {
+        /// The session.
+        session: SessionId,
+        /// Why it ended.
+        reason: CloseReason,
+    },
+    /// A session has begun.
+    Opened {
+        /// The session.
+        session: SessionId,
+    },
+    /// Answer a request.
+    Respond {
+        /// The request.
+        request: RequestId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Take packets for a WebSocket with [`Server::next`], until there are none.
+    Wake {
+        /// The WebSocket.
+        transport: TransportId,
+    },
+}
+
+/// A Socket.IO server for one application, in memory that the driver provides.
+pub struct Server<A, M: Memory> {
+    app: A,
+    sockets: Sockets<M>,
+}
+
+impl<A: App, M: Memory> Server<A, M> {
+    /// A server without clients.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the limits contradict each other or the protocol, or a table has no room at all.
+    pub fn new(app: A, resources: Resources<M>, limits: Limits) -> Result<Self, ConfigError> {
+        use crate::memory::Storage;
+        limits.check()?;
+        if resources.sessions.limit() == 0 || resources.sockets.limit() == 0 || resources.rooms.limit() == 0 {
+            return Err(ConfigError::Zero("memory for clients"));
+        }
+        Ok(Self { app, sockets: Sockets::new(resources, limits) })
+    }
+
+    /// Takes one input. Everything that follows from it comes out of [`Self::poll`], which must be drained before the next.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        debug_assert!(self.sockets.engine.first_pending().is_none(), "poll() was not drained before the next input");
+        self.sockets.engine.now = now;
+        match input {
+            Input::Body { request, session, body } => self.body(request, session, body),
+            Input::BodyTooLarge { request, session } => self.sockets.engine.post_too_large(request, session),
+            Input::Flushed { transport } => {
+                // A polling transport may have become a WebSocket since: then its packets are accounted for already.
+                if let Some(index) = self.sockets.engine.find_transport(transport) {
+                    self.sockets.engine.flushed(index);
+                }
+            }
+            Input::Message { transport, message } => self.message(transport, message),
+            Input::Request { request, head } => self.sockets.engine.request(request, head),
+            Input::RequestLost { request, session } => self.sockets.engine.request_lost(request, session),
+            Input::Tick => {}
+            Input::TransportLost { transport, reason } => self.sockets.engine.websocket_lost(transport, reason),
+        }
+    }
+
+    /// The next output; `None` when there is nothing more to do for now.
+    pub fn poll(&mut self) -> Option<Output> {
+        if let Some((request, answer)) = self.sockets.engine.immediate.take() {
+            return Some(Output::Respond { request, answer });
+        }
+        loop {
+            while let Some(index) = self.sockets.engine.first_pending() {
+                if let Some(output) = self.tell(index) {
+                    return Some(output);
+                }
+            }
+            let busy = self.sockets.engine.shut_down_one() || self.sockets.engine.expire_one() || self.expire_deadline();
+            if !busy {
+                return None;
+            }
+        }
+    }
+
+    /// The next packet for a transport: a WebSocket after [`Output::Wake`], or polling after [`Answer::Packets`].
+    ///
+    /// `budget_bytes` is what the transport can take now. Whole packets are handed out, and an event's attachments follow
+    /// it directly; a packet that is larger than the budget waits, unless it is the only one on its way.
+    pub fn next(&mut self, transport: TransportId, budget_bytes: usize) -> Option<Outgoing> {
+        self.sockets.engine.next(transport, budget_bytes)
+    }
+
+    /// The frames that [`Self::next`] refers to.
+    pub const fn frames(&self) -> &M::Frames {
+        &self.sockets.engine.frames
+    }
+
+    /// When the next call is due at the latest, if nothing comes before. An earlier one is harmless; a later one makes
+    /// clients wait.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.sockets.deadline()
+    }
+
+    /// Lets anything outside a callback act as the application. [`Self::poll`] must be drained before and after it.
+    pub fn enter<R>(&mut self, now: Now, act: impl FnOnce(&mut A, &mut dyn Context) -> R) -> R {
+        debug_assert!(self.sockets.engine.first_pending().is_none(), "poll() was not drained before entering");
+        self.sockets.engine.now = now;
+        act(&mut self.app, &mut self.sockets)
+    }
+
+    /// Ends all sessions, one in each step of [`Self::poll`], and lets nobody in any more.
+    pub fn shut_down(&mut self) {
+        self.sockets.engine.shut_down();
+    }
+
+    /// The limits in force.
+    pub const fn limits(&self) -> &Limits {
+        &self.sockets.engine.limits
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.sockets.engine.sessions.live() as usize
+    }
+
+    /// Tells one thing about a session, or does one thing that was put off; `None` if the driver need not know.
+    fn tell(&mut self, index: u32) -> Option<Output> {
+        let engine = &mut self.sockets.engine;
+        let session_id = engine.id(index);
+        let session = &mut engine.sessions[index];
+        if let Poll::Due(request, answer) = session.poll {
+            session.poll = Poll::None;
+            return Some(Output::Respond { request, answer: answer.into_answer(session_id) });
+        }
+        let websocket = TransportId { session: session_id, lane: session.websocket };
+        let probe = TransportId { session: session_id, lane: session.probe };
+        if session.pending.take(Pending::OPENED) {
+            self.opened(index);
+            return Some(Output::Opened { session: session_id });
+        }
+        if session.pending.take(Pending::DESTROY_POST) {
+            let request = session.post.take()?;
+            return Some(Output::Respond { request, answer: Answer::Destroy });
+        }
+        if session.pending.take(Pending::WAKE) {
+            return Some(Output::Wake { transport: websocket });
+        }
+        if session.pending.take(Pending::WAKE_PROBE) {
+            return Some(Output::Wake { transport: probe });
+        }
+        if session.pending.take(Pending::CLOSE_PROBE) {
+            session.probe = TransportId::POLLING;
+            return Some(Output::Close { transport: probe });
+        }
+        if session.pending.take(Pending::CLOSE_WEBSOCKET) {
+            return Some(Output::Close { transport: websocket });
+        }
+        if session.pending.contains(Pending::SOCKETS) {
+            self.tell_socket(index);
+            return None;
+        }
+        let closed = session.pending.take(Pending::CLOSED);
+        let reason = session.reason;
+        engine.unmark_first();
+        if !closed {
+            return None;
+        }
+        engine.free(index);
+        if self.app.protocol() == Protocol::EngineIo {
+            self.app.on_close(&mut self.sockets, session_id, reason);
+        }
+        Some(Output::Closed { session: session_id, reason })
+    }
+
+    fn opened(&mut self, index: u32) {
+        match self.app.protocol() {
+            Protocol::EngineIo => {
+                let session = self.sockets.engine.id(index);
+                self.app.on_open(&mut self.sockets, session);
+            }
+            Protocol::SocketIo => self.sockets.engine.await_connect(index),
+        }
+    }
+
+    /// Tells the application about one socket of a session that it does not know about yet.
+    fn tell_socket(&mut self, index: u32) {
+        let over = !self.sockets.engine.sessions[index].is_open();
+        let reason = self.sockets.engine.sessions[index].reason;
+        let mut at = self.sockets.first_on(index);
+        while let Some(socket) = at {
+            match self.sockets.table[socket].state {
+                SocketState::Leaving(reason) => return self.depart(socket, reason),
+                _ if over => return self.depart(socket, reason),
+                SocketState::Accepted => {
+                    self.sockets.table[socket].state = SocketState::Connected;
+                    let id = self.sockets.id(socket);
+                    return self.app.on_connected(&mut self.sockets, id);
+                }
+                SocketState::Connected | SocketState::Pending => at = self.sockets.next_on_session(socket),
+            }
+        }
+        self.sockets.engine.sessions[index].pending.clear(Pending::SOCKETS);
+    }
+
+    /// A socket leaves: the application is told, then nothing is left of it.
+    fn depart(&mut self, socket: u32, reason: CloseReason) {
+        let id = self.sockets.id(socket);
+        let known = self.sockets.table[socket].namespace != crate::table::NONE;
+        self.sockets.table[socket].state = SocketState::Leaving(reason);
+        if known {
+            self.app.on_disconnecting(&mut self.sockets, id, reason);
+        }
+        self.sockets.leave_all(socket);
+        if known {
+            self.app.on_disconnect(&mut self.sockets, id, reason);
+        }
+        self.sockets.remove(socket);
+    }
+
+    fn expire_deadline(&mut self) -> bool {
+        let Some((timer, purpose)) = self.sockets.expire_deadline() else { return false };
+        match purpose {
+            Purpose::Ack(ack) => {
+                if let Some(socket) = self.sockets.expire_ack(ack) {
+                    let id = self.sockets.id(socket);
+                    self.app.on_ack_timeout(&mut self.sockets, id, ack);
+                }
+            }
+            Purpose::App { key } => self.app.on_timer(&mut self.sockets, timer, key),
+        }
+        true
+    }
+
+    fn body(&mut self, request: RequestId, session: SessionId, body: &[u8]) {
+        let Some(index) = self.sockets.engine.take_post(request, session) else { return };
+        let Ok(text) = core::str::from_utf8(body) else { return self.sockets.engine.post_malformed(index) };
+        for packet in payload::packets(text) {
+            if let Some(received) = self.sockets.engine.receive_text(index, Carrier::Post, packet) {
+                self.deliver(index, received);
+            }
+            if !self.sockets.engine.sessions[index].is_open() {
+                return;
+            }
+        }
+    }
+
+    fn message(&mut self, transport: TransportId, message: Message<'_>) {
+        let received = match message {
+            Message::Binary(bytes) => Received::Binary(bytes),
+            Message::Text(text) => Received::Text(text),
+        };
+        if let Some((index, received)) = self.sockets.engine.receive(transport, received) {
+            self.deliver(index, received);
+        }
+    }
+
+    /// Hands a message to the layer above the engine.
+    fn deliver(&mut self, index: u32, received: Received<'_>) {
+        match (self.app.protocol(), received) {
+            (Protocol::EngineIo, _) => self.deliver_plain(index, received),
+            (Protocol::SocketIo, Received::Text(text)) => self.packet(index, text),
+            (Protocol::SocketIo, Received::Base64(_) | Received::Binary(_)) => self.attachment(index, received),
+        }
+    }
+
+    fn deliver_plain(&mut self, index: u32, received: Received<'_>) {
+        let session = self.sockets.engine.id(index);
+        let message = match received {
+            Received::Binary(bytes) => Message::Binary(bytes),
+            Received::Text(text) => Message::Text(text),
+            Received::Base64(_) => {
+                let Ok(frame) = self.sockets.insert_received(received) else { return };
+                let held = self.sockets.engine.frames.hold(frame);
+                self.sockets.engine.frames.release(frame);
+                match held {
+                    Some(held) => {
+                        self.app.on_message(&mut self.sockets, session, Message::Binary(held.as_ref()));
+                    }
+                    None => self.sockets.engine.close(index, CloseReason::OutboxFull),
+                }
+                return;
+            }
+        };
+        self.app.on_message(&mut self.sockets, session, message);
+    }
+
+    /// The text of a Socket.IO packet.
+    fn packet(&mut self, index: u32, text: &str) {
+        let limits = self.sockets.packet_limits();
+        let packet = match Packet::parse(text, &limits) {
+            Ok(packet) if !self.sockets.is_assembling(index) => packet,
+            _ => return self.sockets.reject_packet(index),
+        };
+        let attachments = match packet.body {
+            Body::Event { attachments, .. } | Body::Ack { attachments, .. } => attachments,
+            Body::Connect { .. } | Body::ConnectError { .. } | Body::Disconnect => 0,
+        };
+        if attachments == 0 {
+            self.dispatch(index, packet, Attachments::None);
+        } else if self.sockets.begin_assembly(index, text, attachments).is_err() {
+            self.sockets.engine.close(index, CloseReason::OutboxFull);
+        }
+    }
+
+    /// A binary message: an attachment of the packet before it.
+    fn attachment(&mut self, index: u32, received: Received<'_>) {
+        let complete = match self.sockets.continue_assembly(index, received) {
+            Progress::Complete(complete) => complete,
+            Progress::Incomplete => return,
+            Progress::Malformed => return self.sockets.reject_packet(index),
+        };
+        let limits = self.sockets.packet_limits();
+        match self.sockets.engine.frames.hold(complete.header) {
+            None => self.sockets.engine.close(index, CloseReason::OutboxFull),
+            Some(held) => {
+                let text = core::str::from_utf8(held.as_ref()).unwrap_or_default();
+                // It was parsed before its attachments came; it is parsed again because only its text was kept.
+                if let Ok(packet) = Packet::parse(text, &limits) {
+                    self.dispatch(index, packet, Attachments::Held(&complete.attachments));
+                }
+            }
+        }
+        self.sockets.release_complete(complete);
+    }
+
+    fn dispatch(&mut self, index: u32, packet: Packet<'_>, attachments: Attachments<'_>) {
+        let socket = self.sockets.on_session(index, packet.namespace);
+        match (packet.body, socket) {
+            (Body::Connect { auth }, None) => self.connect(index, packet.namespace, auth),
+            (Body::Disconnect, Some(socket)) => {
+                if self.sockets.table[socket].is_connected() {
+                    self.depart(socket, CloseReason::ClientNamespaceDisconnect);
+                }
+            }
+            (Body::Event { id, name, args, .. }, Some(socket)) => {
+                let id_of_socket = self.sockets.id(socket);
+                let reply = id.map(|id| Reply { socket: id_of_socket, id });
+                let event = Event { name, payload: Payload { json: args, attachments }, reply };
+                match self.sockets.table[socket].state {
+                    SocketState::Connected | SocketState::Accepted => {
+                        self.app.on_event(&mut self.sockets, id_of_socket, event);
+                    }
+                    // What was on its way when the application made it leave.
+                    SocketState::Leaving(_) => {}
+                    SocketState::Pending => self.sockets.reject_packet(index),
+                }
+            }
+            (Body::Ack { id, args, .. }, Some(socket)) => {
+                let owed = id.and_then(|id| self.sockets.take_ack(socket, id));
+                if let Some(ack) = owed {
+                    let id = self.sockets.id(socket);
+                    self.app.on_ack(&mut self.sockets, id, ack, &Payload { json: args, attachments });
+                }
+            }
+            (Body::Connect { .. } | Body::ConnectError { .. }, Some(_))
+            | (Body::Ack { .. } | Body::ConnectError { .. } | Body::Disconnect | Body::Event { .. }, None) => {
+                self.sockets.reject_packet(index);
+            }
+        }
+    }
+
+    /// A client wants to join a namespace.
+    fn connect(&mut self, index: u32, namespace: &str, auth: Option<&str>) {
+        if !self.app.has_namespace(namespace) {
+            return self.sockets.send_connect_error_to(index, namespace, "Invalid namespace", None);
+        }
+        let Ok(socket) = self.sockets.create(index, namespace) else {
+            return self.sockets.send_connect_error_to(index, namespace, "Server is full", None);
+        };
+        let id = self.sockets.id(socket);
+        let decision = self.app.on_connect(&mut self.sockets, id, &Connect { namespace, auth });
+        match decision {
+            Decision::Accept => {
+                if self.sockets.admit(socket) {
+                    self.sockets.table[socket].state = SocketState::Connected;
+                    self.app.on_connected(&mut self.sockets, id);
+                } else {
+                    self.discard_pending(socket);
+                }
+            }
+            Decision::Pending => {}
+            Decision::Refuse { message, data } => {
+                self.sockets.send_connect_error(socket, message, data);
+                self.discard_pending(socket);
+            }
+        }
+    }
+
+    fn discard_pending(&mut self, socket: u32) {
+        self.sockets.leave_all(socket);
+        self.sockets.remove(socket);
+    }
+}

@@ -1,0 +1,219 @@
+//! Broadcast: an event is encoded once, and every socket that is meant gets a handle to it.
+
+use crate::app::{Attachments, Payload, Target};
+use crate::error::CapacityError;
+use crate::frames::{FrameId, Frames};
+use crate::ids::Sid;
+use crate::limits::Limits;
+use crate::memory::Memory;
+use crate::rooms::Walk;
+use crate::socket::Sockets;
+use crate::table::NONE;
+use crate::wire::socket::{Body, Name, Packet};
+
+/// An encoded event with the frames of its attachments. Each frame is held once.
+pub(crate) struct Encoded {
+    pub(crate) text: FrameId,
+    pub(crate) attachments: heapless::Vec<FrameId, { Limits::ATTACHMENTS_CAP }, u8>,
+}
+
+impl<M: Memory> Sockets<M> {
+    /// Sends an event to all who are meant.
+    ///
+    /// # Errors
+    /// [`CapacityError::Frames`] if it finds no room; then nobody gets it.
+    pub(crate) fn broadcast(
+        &mut self,
+        target: Target<'_>,
+        event: &str,
+        payload: Payload<'_>,
+    ) -> Result<(), CapacityError> {
+        let body = Body::Event {
+            id: None,
+            name: Name::Plain(event),
+            args: payload.json,
+            attachments: payload.attachments.len() as u8,
+        };
+        let encoded = match target.socket.map(|socket| self.find_connected(socket)) {
+            None => self.encode(target.namespace, body, payload.attachments)?,
+            Some(None) => return Ok(()),
+            Some(Some(socket)) => self.encode_for(socket, body, payload.attachments)?,
+        };
+        let mut selection = self.select(target);
+        while let Some(socket) = self.next_selected(&mut selection) {
+            let session = self.table[socket].session;
+            self.engine.enqueue(session, encoded.text, &encoded.attachments, target.volatile);
+        }
+        self.release(encoded);
+        Ok(())
+    }
+
+    /// Encodes a packet for one socket, in its namespace.
+    pub(crate) fn encode_for(
+        &mut self,
+        socket: u32,
+        body: Body<'_>,
+        attachments: Attachments<'_>,
+    ) -> Result<Encoded, CapacityError> {
+        let name = self.rooms.name_frame(self.table[socket].namespace);
+        let held = self.engine.frames.hold(name).ok_or(CapacityError::Frames)?;
+        self.encode(core::str::from_utf8(held.as_ref()).unwrap_or_default(), body, attachments)
+    }
+
+    /// Encodes a packet and its attachments.
+    pub(crate) fn encode(
+        &mut self,
+        namespace: &str,
+        body: Body<'_>,
+        attachments: Attachments<'_>,
+    ) -> Result<Encoded, CapacityError> {
+        if attachments.len() > Limits::ATTACHMENTS_CAP {
+            return Err(CapacityError::Frames);
+        }
+        let text = self.engine.insert_encoded(&mut |put| {
+            put(b"4");
+            Packet { namespace, body }.encode(put);
+        })?;
+        let mut encoded = Encoded { text, attachments: heapless::Vec::new() };
+        for at in 0..attachments.len() {
+            let frame = match attachments {
+                Attachments::Held(held) => held.get(at).map(|attachment| attachment.0).ok_or(CapacityError::Frames),
+                Attachments::Bytes(bytes) => self.engine.insert_bytes(bytes.get(at).copied().unwrap_or_default()),
+                Attachments::None => Err(CapacityError::Frames),
+            };
+            match frame {
+                Ok(frame) => {
+                    if matches!(attachments, Attachments::Held(_)) {
+                        self.engine.frames.retain(frame);
+                    }
+                    // The number was compared with the capacity above.
+                    let _ = encoded.attachments.push(frame);
+                }
+                Err(error) => {
+                    self.release(encoded);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(encoded)
+    }
+
+    pub(crate) fn release(&mut self, encoded: Encoded) {
+        for frame in core::iter::once(encoded.text).chain(encoded.attachments) {
+            self.engine.frames.release(frame);
+        }
+    }
+
+    /// Starts to go through the sockets that a target means.
+    pub(crate) fn select<'t>(&mut self, target: Target<'t>) -> Selection<'t> {
+        let namespace = match target.socket {
+            Some(socket) => self.find_connected(socket).map(|socket| self.table[socket].namespace),
+            None => self.rooms.find(&self.engine.frames, NONE, target.namespace),
+        };
+        self.mark = self.mark.wrapping_add(1);
+        let mut selection = Selection {
+            target,
+            namespace: namespace.unwrap_or(NONE),
+            walk: Walk::end(),
+            room_at: 0,
+            single: NONE,
+            // Who cannot be met twice needs no mark.
+            marks: target.rooms.len() > 1 || !target.except_rooms.is_empty(),
+            mark: self.mark,
+        };
+        if namespace.is_none() {
+            selection.room_at = target.rooms.len() + 1;
+            return selection;
+        }
+        for name in target.except_rooms {
+            self.mark_room(selection.namespace, name);
+        }
+        if let Some(socket) = target.socket {
+            selection.single = self.find_connected(socket).unwrap_or(NONE);
+            selection.room_at = target.rooms.len() + 1;
+        }
+        selection
+    }
+
+    /// The next socket of a selection.
+    pub(crate) fn next_selected(&mut self, selection: &mut Selection<'_>) -> Option<u32> {
+        loop {
+            let Some(socket) = self.next_candidate(selection) else {
+                if !self.next_room(selection) {
+                    return None;
+                }
+                continue;
+            };
+            let candidate = &mut self.table[socket];
+            if selection.marks && core::mem::replace(&mut candidate.mark, selection.mark) == selection.mark {
+                continue;
+            }
+            let excepted = selection.target.except.is_some_and(|except| self.find(except) == Some(socket));
+            if !excepted && self.table[socket].is_connected() {
+                return Some(socket);
+            }
+        }
+    }
+
+    fn next_candidate(&self, selection: &mut Selection<'_>) -> Option<u32> {
+        let single = core::mem::replace(&mut selection.single, NONE);
+        if single != NONE { Some(single) } else { self.rooms.step(&mut selection.walk) }
+    }
+
+    /// Goes on to the next room, or to the whole namespace where no room is named.
+    fn next_room(&mut self, selection: &mut Selection<'_>) -> bool {
+        let rooms = selection.target.rooms;
+        let at = selection.room_at;
+        selection.room_at += 1;
+        if rooms.is_empty() && at == 0 {
+            selection.walk = self.rooms.walk(selection.namespace);
+            return true;
+        }
+        let Some(name) = rooms.get(at) else { return false };
+        if let Some(room) = self.rooms.find(&self.engine.frames, selection.namespace, name) {
+            selection.walk = self.rooms.walk(room);
+        } else if let Some(socket) = self.find_by_id(selection.namespace, name) {
+            selection.single = socket;
+        }
+        true
+    }
+
+    fn mark_room(&mut self, namespace: u32, name: &str) {
+        if let Some(room) = self.rooms.find(&self.engine.frames, namespace, name) {
+            let mut walk = self.rooms.walk(room);
+            while let Some(socket) = self.rooms.step(&mut walk) {
+                self.table[socket].mark = self.mark;
+            }
+        } else if let Some(socket) = self.find_by_id(namespace, name) {
+            self.table[socket].mark = self.mark;
+        }
+    }
+
+    /// The connected socket with this id: each is in a room of its own, which needs no memory.
+    pub(crate) fn find_by_id(&mut self, namespace: u32, id: &str) -> Option<u32> {
+        if id.len() != Sid::LEN {
+            return None;
+        }
+        let hash = Sid::spread(id.as_bytes());
+        self.by_id.find(&mut self.table, hash, |socket| {
+            socket.namespace == namespace && socket.id.as_str() == id && socket.is_connected()
+        })
+    }
+
+    /// The number of sockets in a whole namespace.
+    pub(crate) fn count_namespace(&mut self, namespace: &str) -> usize {
+        let namespace = self.rooms.find(&self.engine.frames, NONE, namespace);
+        namespace.map_or(0, |namespace| self.rooms.members(namespace) as usize)
+    }
+}
+
+/// A walk over the sockets that a target means.
+pub(crate) struct Selection<'t> {
+    target: Target<'t>,
+    namespace: u32,
+    walk: Walk,
+    room_at: usize,
+    single: u32,
+    marks: bool,
+    mark: u32,
+}

@@ -1,0 +1,236 @@
+//! What applications can do, done.
+
+use crate::app::{Attachment, Context, Message, Payload, Prepared, Target};
+use crate::engine::session::{CloseReason, Pending};
+use crate::error::CapacityError;
+use crate::frames::Frames;
+use crate::ids::{AckId, Reply, SessionId, SocketId, TimerId};
+use crate::memory::Memory;
+use crate::socket::{SocketState, Sockets};
+use crate::table::NONE;
+use crate::time::{Duration, Now};
+use crate::timers::Purpose;
+use crate::wire::socket::{Body, Name};
+
+impl<M: Memory> Context for Sockets<M> {
+    fn now(&self) -> Now {
+        self.engine.now
+    }
+
+    fn fill_entropy(&mut self, bytes: &mut [u8]) {
+        self.engine.fill_entropy(bytes);
+    }
+
+    fn emit(&mut self, target: Target<'_>, event: &str, payload: Payload<'_>) -> Result<(), CapacityError> {
+        self.broadcast(target, event, payload)
+    }
+
+    fn emit_with_ack(
+        &mut self,
+        socket: SocketId,
+        event: &str,
+        payload: Payload<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<AckId, CapacityError> {
+        let socket = self.find_connected(socket).ok_or(CapacityError::Gone)?;
+        Self::emit_with_ack(self, socket, event, payload, timeout)
+    }
+
+    fn acknowledge(&mut self, reply: Reply, payload: Payload<'_>) -> Result<(), CapacityError> {
+        match self.find_connected(reply.socket) {
+            Some(socket) => self.send_ack(socket, reply.id, payload),
+            None => Ok(()),
+        }
+    }
+
+    fn prepare(&mut self, event: &str, json: &str) -> Result<Prepared, CapacityError> {
+        let payload = Payload::json(json);
+        let body = Body::Event { id: None, name: Name::Plain(event), args: json, attachments: 0 };
+        self.encode("/", body, payload.attachments).map(|encoded| Prepared(encoded.text))
+    }
+
+    fn send_prepared(&mut self, target: Target<'_>, prepared: &Prepared) {
+        let mut selection = self.select(target);
+        while let Some(socket) = self.next_selected(&mut selection) {
+            let session = self.table[socket].session;
+            self.engine.enqueue(session, prepared.0, &[], target.volatile);
+        }
+    }
+
+    fn discard(&mut self, prepared: Prepared) {
+        self.engine.frames.release(prepared.0);
+    }
+
+    fn attachment(&self, attachment: Attachment) -> &[u8] {
+        self.engine.frames.bytes(attachment.0)
+    }
+
+    fn join(&mut self, socket: SocketId, room: &str) -> Result<(), CapacityError> {
+        let socket = self.find_connected(socket).ok_or(CapacityError::Gone)?;
+        self.join_room(socket, room)
+    }
+
+    fn leave(&mut self, socket: SocketId, room: &str) {
+        let Some(socket) = self.find(socket) else { return };
+        let namespace = self.table[socket].namespace;
+        if let Some(room) = self.rooms.find(&self.engine.frames, namespace, room).filter(|_| namespace != NONE) {
+            self.rooms.remove(&mut self.table, &mut self.engine.frames, room, socket);
+        }
+    }
+
+    fn disconnect(&mut self, socket: SocketId, close: bool) {
+        let Some(socket) = self.find(socket) else { return };
+        if close {
+            self.kick_session(self.table[socket].session);
+        } else {
+            self.kick(socket);
+        }
+    }
+
+    fn drop_connection(&mut self, socket: SocketId) {
+        if let Some(socket) = self.find(socket) {
+            self.engine.close(self.table[socket].session, CloseReason::ForcedClose);
+        }
+    }
+
+    fn accept(&mut self, socket: SocketId) {
+        let Some(socket) = self.find(socket).filter(|socket| self.table[*socket].state == SocketState::Pending) else {
+            return;
+        };
+        if !self.admit(socket) {
+            self.table[socket].state = SocketState::Leaving(CloseReason::ServerNamespaceDisconnect);
+        }
+        self.engine.mark(self.table[socket].session, Pending::SOCKETS);
+    }
+
+    fn refuse(&mut self, socket: SocketId, message: &str, data: Option<&str>) {
+        let Some(socket) = self.find(socket).filter(|socket| self.table[*socket].state == SocketState::Pending) else {
+            return;
+        };
+        self.send_connect_error(socket, message, data);
+        self.table[socket].state = SocketState::Leaving(CloseReason::ServerNamespaceDisconnect);
+        self.engine.mark(self.table[socket].session, Pending::SOCKETS);
+    }
+
+    fn socket_id(&self, socket: SocketId) -> Option<&str> {
+        self.find(socket).map(|socket| self.table[socket].id.as_str())
+    }
+
+    fn find_socket(&mut self, namespace: &str, id: &str) -> Option<SocketId> {
+        let namespace = self.rooms.find(&self.engine.frames, NONE, namespace)?;
+        self.find_by_id(namespace, id).map(|socket| self.id(socket))
+    }
+
+    fn count(&mut self, target: Target<'_>) -> usize {
+        let Target { namespace, socket, rooms, except_rooms, except, .. } = target;
+        if socket.is_none() && rooms.is_empty() && except_rooms.is_empty() && except.is_none() {
+            return self.count_namespace(namespace);
+        }
+        let mut selection = self.select(target);
+        let mut count = 0;
+        while self.next_selected(&mut selection).is_some() {
+            count += 1;
+        }
+        count
+    }
+
+    fn visit(&mut self, target: Target<'_>, visit: &mut dyn FnMut(SocketId, &str, &[u8]) -> bool) {
+        let mut selection = self.select(target);
+        while let Some(socket) = self.next_selected(&mut selection) {
+            let id = self.id(socket);
+            if !visit(id, self.table[socket].id.as_str(), self.data(id)) {
+                return;
+            }
+        }
+    }
+
+    fn data(&self, socket: SocketId) -> &[u8] {
+        let data = self.find(socket).and_then(|socket| self.table[socket].data);
+        data.map_or(&[], |data| self.engine.frames.bytes(data))
+    }
+
+    fn set_data(&mut self, socket: SocketId, data: &[u8]) -> Result<(), CapacityError> {
+        let socket = self.find(socket).ok_or(CapacityError::Gone)?;
+        let frame = self.engine.insert_bytes(data)?;
+        if let Some(old) = self.table[socket].data.replace(frame) {
+            self.engine.frames.release(old);
+        }
+        Ok(())
+    }
+
+    fn set_timer(&mut self, after: Duration, key: u64) -> Result<TimerId, CapacityError> {
+        let deadline = self.engine.now.instant + after;
+        self.deadlines.insert(deadline, Purpose::App { key }).ok_or(CapacityError::Timers)
+    }
+
+    fn cancel_timer(&mut self, timer: TimerId) {
+        self.deadlines.cancel(timer);
+    }
+
+    fn send(&mut self, session: SessionId, message: Message<'_>) -> Result<(), CapacityError> {
+        let Some(index) = self.engine.find(session) else { return Ok(()) };
+        let frame = match message {
+            Message::Binary(bytes) => self.engine.insert_bytes(bytes)?,
+            Message::Text(text) => self.engine.insert_encoded(&mut |put| {
+                put(b"4");
+                put(text.as_bytes());
+            })?,
+        };
+        match message {
+            Message::Binary(_) => self.engine.enqueue_binary(index, frame),
+            Message::Text(_) => self.engine.enqueue(index, frame, &[], false),
+        }
+        self.engine.frames.release(frame);
+        Ok(())
+    }
+
+    fn close(&mut self, session: SessionId) {
+        if let Some(index) = self.engine.find(session) {
+            let reason = self.engine.forced_reason(index);
+            self.engine.close_gracefully(index, reason);
+        }
+    }
+}
+
+impl<M: Memory> Sockets<M> {
+    fn join_room(&mut self, socket: u32, name: &str) -> Result<(), CapacityError> {
+        let namespace = self.table[socket].namespace;
+        if let Some(room) = self.rooms.find(&self.engine.frames, namespace, name) {
+            if self.rooms.contains(&self.table, room, socket) {
+                return Ok(());
+            }
+            self.check_memberships(socket)?;
+            return self.rooms.add(&mut self.table, room, socket);
+        }
+        if name.len() > usize::from(self.engine.limits.name_bytes_max) {
+            return Err(CapacityError::Names);
+        }
+        self.check_memberships(socket)?;
+        self.rooms.has_room()?;
+        let frame = self.engine.insert_bytes(name.as_bytes())?;
+        let created = self.rooms.create(&self.engine.frames, namespace, frame);
+        let added = created.and_then(|room| self.rooms.add(&mut self.table, room, socket));
+        if added.is_err() {
+            self.engine.frames.release(frame);
+        }
+        added
+    }
+
+    fn check_memberships(&self, socket: u32) -> Result<(), CapacityError> {
+        // One of them is its namespace.
+        if self.table[socket].memberships_count > self.engine.limits.rooms_by_socket_max {
+            return Err(CapacityError::Memberships);
+        }
+        Ok(())
+    }
+
+    /// Takes the earliest deadline that has come, of an acknowledgement or of the application.
+    pub(crate) fn expire_deadline(&mut self) -> Option<(TimerId, Purpose)> {
+        self.deadlines.expire(self.engine.now.instant)
+    }
+
+    /// The earliest moment at which something becomes due.
+    pub(crate) fn deadline(&self) -> Option<crate::time::Instant> {
+        self.engine.deadline().into_iter().chain(self.deadlines.deadline()).min()
+    }
+}

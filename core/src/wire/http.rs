@@ -1,0 +1,248 @@
+//! HTTP requests as far as it is bytes: the head (RFC 9112), the chunked coding, the Engine.IO query.
+//!
+//! httparse finds the pieces; what it lets pass and RFC 9112 does not, or what two readers could understand differently,
+//! is refused here.
+
+mod chunked;
+mod query;
+
+pub use chunked::{Chunk, ChunkedDecoder, EXTENSION_LEN_MAX, TRAILER_LEN_MAX};
+pub use query::{Chars, Query, Value};
+
+use super::saturating_decimal;
+use crate::error::PeerError;
+
+/// The most header fields of a request.
+pub const HEADERS_MAX: usize = 64;
+
+/// What the bytes that came so far are.
+#[derive(Clone, Copy, Debug)]
+pub enum HeadStatus<'a> {
+    /// The beginning of a head. How long it may be is for the caller to watch.
+    Partial,
+    /// A whole head.
+    Complete {
+        /// What it says.
+        head: RequestHead<'a>,
+        /// Its length in bytes.
+        len: usize,
+    },
+}
+
+/// The head of a request: a few slices, looked through when something is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    method: &'a str,
+    target: &'a str,
+    /// The header fields, each with its line end.
+    fields: &'a [u8],
+    body: Body,
+    is_http11: bool,
+}
+
+/// How long the body of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// It tells its length as it comes: see [`ChunkedDecoder`].
+    Chunked,
+    /// This many bytes; a length that `u64` cannot hold counts as the largest it can.
+    Length(u64),
+    /// There is none.
+    None,
+}
+
+/// Reads the head at the start of `bytes`.
+///
+/// # Errors
+///
+/// [`PeerError::HttpHead`] for what is not a request of HTTP/1.0 or HTTP/1.1, or is ambiguous (see [`RequestHead`]'s
+/// checks); [`PeerError::TooLarge`] for more than [`HEADERS_MAX`] fields.
+pub fn parse(bytes: &[u8]) -> Result<HeadStatus<'_>, PeerError> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let len = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(len)) => len,
+        Ok(httparse::Status::Partial) => return Ok(HeadStatus::Partial),
+        Err(httparse::Error::TooManyHeaders) => return Err(PeerError::TooLarge),
+        Err(_) => return Err(PeerError::HttpHead),
+    };
+    let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
+        return Err(PeerError::HttpHead);
+    };
+    check_host(request.headers, version)?;
+    check_upgrade(request.headers, version)?;
+    let head = RequestHead {
+        method,
+        target: origin_form(method, target)?,
+        fields: fields(bytes.get(..len).unwrap_or_default())?,
+        body: body(request.headers, version)?,
+        is_http11: version == 1,
+    };
+    Ok(HeadStatus::Complete { head, len })
+}
+
+/// The path and query of a target (RFC 9112 section 3.2): the absolute form loses its scheme and authority.
+fn origin_form<'a>(method: &str, target: &'a str) -> Result<&'a str, PeerError> {
+    if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return Err(PeerError::HttpHead);
+    }
+    if target.starts_with('/') || target == "*" && method == "OPTIONS" {
+        return Ok(target);
+    }
+    let (scheme, rest) = target.split_once("://").ok_or(PeerError::HttpHead)?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return Err(PeerError::HttpHead);
+    }
+    let authority_len = rest.find(['/', '?']).unwrap_or(rest.len());
+    match rest.split_at_checked(authority_len) {
+        Some(("", _)) => Err(PeerError::HttpHead),
+        Some((_, "")) => Ok("/"),
+        Some((_, target)) => Ok(target),
+        None => Err(PeerError::HttpHead),
+    }
+}
+
+/// The lines behind the request line of a whole head, all of which must end as RFC 9112 section 2.2 wants it.
+fn fields(head: &[u8]) -> Result<&[u8], PeerError> {
+    let pairs = head.iter().zip(head.iter().skip(1));
+    // No early way out: this is a loop that the compiler makes vectors of.
+    let is_torn = pairs.fold(false, |torn, (&byte, &next)| torn | ((byte == b'\r') != (next == b'\n')));
+    if is_torn || head.first() == Some(&b'\n') {
+        return Err(PeerError::HttpHead);
+    }
+    // Empty lines before a request are to be ignored.
+    let request = head.trim_ascii_start();
+    let line_len = request.iter().position(|&byte| byte == b'\n').ok_or(PeerError::HttpHead)?;
+    Ok(request.get(line_len + 1..).unwrap_or_default())
+}
+
+/// One `Host` (RFC 9112 section 3.2), which only HTTP/1.0 may leave out, of characters that RFC 3986 has in a host and port.
+fn check_host(headers: &[httparse::Header<'_>], version: u8) -> Result<(), PeerError> {
+    let is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
+    match only(headers, "Host")? {
+        None if version == 0 => Ok(()),
+        Some(host) if host.iter().all(is_good) => Ok(()),
+        _ => Err(PeerError::HttpHead),
+    }
+}
+
+/// RFC 9110 section 7.8 has `Upgrade` in HTTP/1.0 ignored. The client would then read the answer wrongly.
+fn check_upgrade(headers: &[httparse::Header<'_>], version: u8) -> Result<(), PeerError> {
+    let is_asked_for = headers.iter().any(|header| header.name.eq_ignore_ascii_case("Upgrade"));
+    if version == 0 && is_asked_for { Err(PeerError::HttpHead) } else { Ok(()) }
+}
+
+/// The length of the body (RFC 9112 section 6.3), refused wherever two servers in a row could disagree about it.
+fn body(headers: &[httparse::Header<'_>], version: u8) -> Result<Body, PeerError> {
+    Ok(match (only(headers, "Content-Length")?, only(headers, "Transfer-Encoding")?) {
+        (None, None) => Body::None,
+        (Some(length), None) => Body::Length(saturating_decimal(length).ok_or(PeerError::HttpHead)?),
+        (None, Some(coding)) if version == 1 && coding.eq_ignore_ascii_case(b"chunked") => Body::Chunked,
+        _ => return Err(PeerError::HttpHead),
+    })
+}
+
+/// The value of a field that may be there once.
+fn only<'a>(headers: &[httparse::Header<'a>], name: &str) -> Result<Option<&'a [u8]>, PeerError> {
+    let mut named = headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+    let value = named.next().map(|header| header.value.trim_ascii());
+    if named.next().is_some() { Err(PeerError::HttpHead) } else { Ok(value) }
+}
+
+impl<'a> RequestHead<'a> {
+    /// The method, as it was sent.
+    pub const fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// Path and query.
+    pub const fn target(&self) -> &'a str {
+        self.target
+    }
+
+    /// The path, still with its escapes. `*` in an OPTIONS request for no resource.
+    pub fn path(&self) -> &'a str {
+        match self.target.split_once('?') {
+            Some(("", _)) => "/",
+            Some((path, _)) => path,
+            None => self.target,
+        }
+    }
+
+    /// The query without its question mark, empty if there is none.
+    pub fn query(&self) -> &'a str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// True for HTTP/1.1, false for HTTP/1.0.
+    pub const fn is_http11(&self) -> bool {
+        self.is_http11
+    }
+
+    /// The value of the first field called `name`, in whatever case.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers_named(name).next()
+    }
+
+    /// Names and values of the fields in the order they were sent, without the blanks around the values.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.fields.split(|&byte| byte == b'\n').filter_map(|line| {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            let (name, value) = line.split_at_checked(colon)?;
+            Some((core::str::from_utf8(name).ok()?, value.get(1..)?.trim_ascii()))
+        })
+    }
+
+    /// True if the connection is to be used for another request (RFC 9112 section 9.3).
+    pub fn keep_alive(&self) -> bool {
+        !self.has_token("Connection", "close") && (self.is_http11 || self.has_token("Connection", "keep-alive"))
+    }
+
+    /// How long the body is.
+    pub const fn body(&self) -> Body {
+        self.body
+    }
+
+    /// True if the client waits for `100 Continue` before it sends the body.
+    pub fn expects_continue(&self) -> bool {
+        self.is_http11 && self.has_token("Expect", "100-continue")
+    }
+
+    /// If this asks for WebSocket: its `Sec-WebSocket-Key`, or what is wrong with the request (RFC 6455 section 4.2.1).
+    pub fn websocket(&self) -> Option<Result<&'a str, PeerError>> {
+        if self.has_token("Upgrade", "websocket") && self.has_token("Connection", "upgrade") {
+            Some(self.websocket_key().ok_or(PeerError::HttpHead))
+        } else {
+            None
+        }
+    }
+
+    fn websocket_key(&self) -> Option<&'a str> {
+        let version = self.only_header("Sec-WebSocket-Version")?;
+        let key = core::str::from_utf8(self.only_header("Sec-WebSocket-Key")?).ok()?;
+        // 16 bytes of base64 are 22 characters and two for padding.
+        let digits = key.strip_suffix("==")?;
+        let is_base64 = digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
+        (version == b"13" && self.method == "GET" && digits.len() == 22 && is_base64).then_some(key)
+    }
+
+    /// The value of a field that must be there once.
+    fn only_header(&self, name: &str) -> Option<&'a [u8]> {
+        let mut values = self.headers_named(name);
+        let value = values.next()?;
+        values.next().is_none().then_some(value)
+    }
+
+    /// True if `token` is in the comma separated list that the fields called `name` make together, in whatever case.
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        let mut tokens = self.headers_named(name).flat_map(|value| value.split(|&byte| byte == b','));
+        tokens.any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    fn headers_named(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The query of a request's target, read as `URLSearchParams` does (URL standard, "application/x-www-form-urlencoded parsing").
+
+use crate::error::CapacityError;
+use crate::wire::Writer;
+use crate::wire::utf8::{Sequence, Step};
+
+/// A query, without its question mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Query<'a> {
+    query: &'a str,
+}
+
+impl<'a> Query<'a> {
+    /// The query that `query` is the text of.
+    pub const fn new(query: &'a str) -> Self {
+        Self { query }
+    }
+
+    /// The value of `key`: the last one if there are several, as the reference server has it.
+    pub fn value(&self, key: &str) -> Option<Value<'a>> {
+        self.pairs().filter(|(name, _)| name.is(key)).last().map(|(_, value)| value)
+    }
+
+    /// Keys and values in the order they were sent.
+    pub fn pairs(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> + use<'a> {
+        self.query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (Value { raw: key }, Value { raw: value })
+        })
+    }
+}
+
+/// A key or a value, still with its escapes.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a> {
+    raw: &'a str,
+}
+
+impl<'a> Value<'a> {
+    /// True if this stands for `plain`.
+    pub fn is(&self, plain: &str) -> bool {
+        self.chars().eq(plain.chars())
+    }
+
+    /// True if this stands for no characters at all.
+    pub const fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// Decodes into `buffer`; U+FFFD stands for what is not UTF-8. Three bytes for each of [`Self::raw`] are always enough.
+    ///
+    /// # Errors
+    ///
+    /// [`CapacityError::Buffer`] if it does not fit.
+    pub fn decode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, CapacityError> {
+        let mut writer = Writer::new(buffer);
+        for character in self.chars() {
+            writer.put_char(character)?;
+        }
+        Ok(writer.into_str())
+    }
+
+    /// The decoded characters.
+    pub fn chars(&self) -> Chars<'a> {
+        Chars { bytes: self.raw.as_bytes(), sequence: Sequence::new() }
+    }
+
+    /// The text as it was sent.
+    pub const fn raw(&self) -> &'a str {
+        self.raw
+    }
+}
+
+/// The iterator of [`Value::chars`].
+#[derive(Clone, Debug)]
+pub struct Chars<'a> {
+    bytes: &'a [u8],
+    sequence: Sequence,
+}
+
+impl Iterator for Chars<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        loop {
+            let Some((byte, rest)) = take_byte(self.bytes) else {
+                let is_cut = self.sequence.is_open();
+                self.sequence = Sequence::new();
+                return is_cut.then_some(char::REPLACEMENT_CHARACTER);
+            };
+            let step = self.sequence.push(byte);
+            if step != Step::WrongAgain {
+                self.bytes = rest;
+            }
+            match step {
+                Step::Done(character) => return Some(character),
+                Step::More => {}
+                Step::Wrong | Step::WrongAgain => return Some(char::REPLACEMENT_CHARACTER),
+            }
+        }
+    }
+}
+
+/// The next byte with its escape undone. A percent sign without two hexadecimal digits is itself.
+fn take_byte(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    if let [b'%', high, low, rest @ ..] = bytes
+        && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+    {
+        return Some((high << 4 | low, rest));
+    }
+    let (&byte, rest) = bytes.split_first()?;
+    Some((if byte == b'+' { b' ' } else { byte }, rest))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}

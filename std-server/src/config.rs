@@ -1,0 +1,180 @@
+//! What the server is told before it starts: flags, then environment, then defaults, parsed into a [`Config`] that cannot be wrong.
+
+mod options;
+mod values;
+
+use core::fmt;
+use core::time::Duration;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use log::LevelFilter;
+
+use options::{OPTIONS, Setting};
+pub use values::{EnginePath, ListenAddr, ValueProblem};
+
+/// Everything that can be set. [`Config::default`] is the documented default of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen for connections. By default port 3000 of all addresses.
+    pub listen: Vec<ListenAddr>,
+    /// The path that Engine.IO answers under; the client's option `path`. By default `/socket.io`.
+    pub path: EnginePath,
+    /// Time between two pings of the server (Engine.IO protocol, heartbeat). By default 25 s.
+    pub ping_interval: Duration,
+    /// How long a client may take to answer a ping (Engine.IO protocol, heartbeat). By default 20 s.
+    pub ping_timeout: Duration,
+    /// How long an upgrade from polling to WebSocket may take (Engine.IO protocol, upgrade). By default 10 s.
+    pub upgrade_timeout: Duration,
+    /// How long a client may take to connect to a namespace (Socket.IO protocol, connection). By default 45 s.
+    pub connect_timeout: Duration,
+    /// The largest message a client may send, in bytes (`maxPayload` of the Engine.IO handshake). By default 1,000,000.
+    pub max_payload_bytes: usize,
+    /// How many clients may be connected at once. By default 10,000.
+    pub max_clients: usize,
+    /// The folder whose files are served instead of the page inside the binary. By default none.
+    pub static_dir: Option<PathBuf>,
+    /// What is written to the log. By default `info`.
+    pub log: LevelFilter,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![ListenAddr::All { port: 3000 }],
+            path: EnginePath::default(),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(45),
+            max_payload_bytes: 1_000_000,
+            max_clients: 10_000,
+            static_dir: None,
+            log: LevelFilter::Info,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the arguments after the program's name, and for what they leave open the environment.
+    pub fn from_args(
+        args: impl IntoIterator<Item = OsString>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Invocation, ConfigProblem> {
+        let given = match read_flags(args)? {
+            Flags::Given(given) => given,
+            Flags::Help => return Ok(Invocation::Help(options::help())),
+            Flags::Version => {
+                return Ok(Invocation::Version(format!(
+                    "sprat {}\n",
+                    env!("CARGO_PKG_VERSION")
+                )));
+            }
+        };
+        let mut config = Self::default();
+        for setting in OPTIONS {
+            let of_flags: Vec<&OsString> = given
+                .iter()
+                .filter(|(flag, _)| *flag == setting.name)
+                .map(|(_, value)| value)
+                .collect();
+            if !of_flags.is_empty() {
+                setting
+                    .apply(&mut config, &of_flags)
+                    .map_err(|what| ConfigProblem::new(setting.flag(), what))?;
+                continue;
+            }
+            // An empty variable is an unset one: that is what container files make of a variable without a value.
+            let variable = setting.variable();
+            if let Some(value) = environment(&variable).filter(|value| !value.is_empty()) {
+                setting
+                    .apply(&mut config, &[&value])
+                    .map_err(|what| ConfigProblem::new(variable, what))?;
+            }
+        }
+        Ok(Invocation::Run(config))
+    }
+
+    /// Whether every value is within its documented range. What [`Config::from_args`] returns always is.
+    pub fn check(&self) -> Result<(), ConfigProblem> {
+        OPTIONS.iter().try_for_each(|setting| {
+            setting
+                .check(self)
+                .map_err(|what| ConfigProblem::new(setting.flag(), what))
+        })
+    }
+}
+
+enum Flags {
+    Given(Vec<(&'static str, OsString)>),
+    Help,
+    Version,
+}
+
+fn read_flags(args: impl IntoIterator<Item = OsString>) -> Result<Flags, ConfigProblem> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let mut given = Vec::new();
+    while let Some(arg) = parser
+        .next()
+        .map_err(|problem| ConfigProblem::plain(problem.to_string()))?
+    {
+        let setting = match arg {
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Flags::Help),
+            lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => return Ok(Flags::Version),
+            lexopt::Arg::Long(name) => {
+                Setting::named(name).ok_or_else(|| unknown(&format!("--{name}")))?
+            }
+            lexopt::Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
+            lexopt::Arg::Value(value) => return Err(unknown(&value.to_string_lossy())),
+        };
+        let value = parser.value().map_err(|_| {
+            ConfigProblem::new(setting.flag(), format!("needs a value: {}", setting.value))
+        })?;
+        given.push((setting.name, value));
+    }
+    Ok(Flags::Given(given))
+}
+
+fn unknown(argument: &str) -> ConfigProblem {
+    ConfigProblem::plain(format!(
+        "{argument:?} is not an option of sprat; try --help"
+    ))
+}
+
+/// What the arguments ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// Run the server with this configuration.
+    Run(Config),
+    /// Print this help and exit.
+    Help(String),
+    /// Print this version and exit.
+    Version(String),
+}
+
+/// Why the server cannot start as it was told: one line for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    line: String,
+}
+
+impl ConfigProblem {
+    fn new(place: impl fmt::Display, what: impl fmt::Display) -> Self {
+        Self::plain(format!("{place}: {what}"))
+    }
+
+    fn plain(line: String) -> Self {
+        Self { line }
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+impl core::error::Error for ConfigProblem {}
+
+#[cfg(test)]
+mod tests;

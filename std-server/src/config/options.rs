@@ -1,0 +1,284 @@
+//! The one table of options. A row is all it takes to add one: flag, environment variable, help and check follow from it.
+
+use core::ops::RangeInclusive;
+use core::time::Duration;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use log::LevelFilter;
+
+use super::Config;
+use super::values::{ValueProblem, number, text};
+
+const INTERVAL_MS: RangeInclusive<u64> = 1..=86_400_000;
+
+/// Every option but `--help` and `--version`, in the order of the help.
+pub(super) const OPTIONS: &[Setting] = &[
+    Setting {
+        name: "listen",
+        value: "ADDR:PORT",
+        about: "Where to listen; may be given several times or with commas. A port alone means all addresses.",
+        kind: Kind::List {
+            clear: |config| config.listen.clear(),
+            add: |config, item| {
+                text(item)?
+                    .parse()
+                    .map(|address| config.listen.push(address))
+            },
+            show: |config| config.listen.iter().map(ToString::to_string).collect(),
+        },
+    },
+    Setting {
+        name: "path",
+        value: "PATH",
+        about: "The path that Socket.IO answers under.",
+        kind: Kind::One {
+            set: |config, value| text(value)?.parse().map(|path| config.path = path),
+            show: |config| config.path.to_string(),
+        },
+    },
+    Setting {
+        name: "ping-interval",
+        value: "MS",
+        about: "Time between two pings.",
+        kind: Kind::Time {
+            ms: INTERVAL_MS,
+            field: |config| &mut config.ping_interval,
+        },
+    },
+    Setting {
+        name: "ping-timeout",
+        value: "MS",
+        about: "How long a client may take to answer a ping.",
+        kind: Kind::Time {
+            ms: INTERVAL_MS,
+            field: |config| &mut config.ping_timeout,
+        },
+    },
+    Setting {
+        name: "upgrade-timeout",
+        value: "MS",
+        about: "How long an upgrade from polling to WebSocket may take.",
+        kind: Kind::Time {
+            ms: INTERVAL_MS,
+            field: |config| &mut config.upgrade_timeout,
+        },
+    },
+    Setting {
+        name: "connect-timeout",
+        value: "MS",
+        about: "How long a client may take to connect to a namespace.",
+        kind: Kind::Time {
+            ms: INTERVAL_MS,
+            field: |config| &mut config.connect_timeout,
+        },
+    },
+    Setting {
+        name: "max-payload",
+        value: "BYTES",
+        about: "The largest message a client may send.",
+        kind: Kind::Size {
+            unit: "bytes",
+            range: 100..=100_000_000,
+            field: |config| &mut config.max_payload_bytes,
+        },
+    },
+    Setting {
+        name: "max-clients",
+        value: "NUMBER",
+        about: "How many clients may be connected at once.",
+        kind: Kind::Size {
+            unit: "clients",
+            range: 1..=1_000_000,
+            field: |config| &mut config.max_clients,
+        },
+    },
+    Setting {
+        name: "static",
+        value: "DIR",
+        about: "Serve this folder instead of the chat page inside.",
+        kind: Kind::One {
+            set: |config, value| folder(value).map(|dir| config.static_dir = Some(dir)),
+            show: |config| {
+                config
+                    .static_dir
+                    .as_deref()
+                    .map_or_else(String::new, |dir| dir.display().to_string())
+            },
+        },
+    },
+    Setting {
+        name: "log",
+        value: "LEVEL",
+        about: "How much to log: off, error, warn, info, debug or trace.",
+        kind: Kind::One {
+            set: |config, value| level(value).map(|level| config.log = level),
+            show: |config| config.log.as_str().to_ascii_lowercase(),
+        },
+    },
+];
+
+/// The help of `--help`, made from the table.
+pub(super) fn help() -> String {
+    let defaults = Config::default();
+    let mut help = String::from(
+        "Sprat, a Socket.IO server with a chat page inside.\n\nUsage: sprat [OPTION]...\n\n\
+         Each option can also be set by the environment variable in brackets; the option counts more.\n\n",
+    );
+    for setting in OPTIONS {
+        help.push_str(&format!(
+            "  {} {}\n        {}\n        ",
+            setting.flag(),
+            setting.value,
+            setting.about
+        ));
+        if let Some(range) = setting.range() {
+            help.push_str(&format!("{} to {}; ", range.start(), range.end()));
+        }
+        let shown = setting.shown(&defaults);
+        let default = if shown.is_empty() { "none" } else { &shown };
+        help.push_str(&format!("default {default} [{}]\n", setting.variable()));
+    }
+    help.push_str(
+        "  -h, --help\n        Print this help.\n  -V, --version\n        Print the version.\n",
+    );
+    help
+}
+
+/// One row of the table.
+pub(super) struct Setting {
+    /// The name without the dashes.
+    pub(super) name: &'static str,
+    /// What the help calls the value.
+    pub(super) value: &'static str,
+    about: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A time in milliseconds.
+    Time {
+        ms: RangeInclusive<u64>,
+        field: fn(&mut Config) -> &mut Duration,
+    },
+    /// A number of something.
+    Size {
+        unit: &'static str,
+        range: RangeInclusive<u64>,
+        field: fn(&mut Config) -> &mut usize,
+    },
+    /// A value of its own kind.
+    One {
+        set: Set,
+        show: fn(&Config) -> String,
+    },
+    /// Several values of one kind, at least one. Those of one place replace those of another.
+    List {
+        clear: fn(&mut Config),
+        add: Set,
+        show: fn(&Config) -> Vec<String>,
+    },
+}
+
+type Set = fn(&mut Config, &OsStr) -> Result<(), ValueProblem>;
+
+impl Setting {
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        OPTIONS.iter().find(|setting| setting.name == name)
+    }
+
+    pub(super) fn flag(&self) -> String {
+        format!("--{}", self.name)
+    }
+
+    /// The environment variable of the same meaning.
+    pub(super) fn variable(&self) -> String {
+        format!("SPRAT_{}", self.name.replace('-', "_").to_ascii_uppercase())
+    }
+
+    /// Sets what `values` say, all from one place. The last of several counts, unless the option is a list.
+    pub(super) fn apply(
+        &self,
+        config: &mut Config,
+        values: &[&OsString],
+    ) -> Result<(), ValueProblem> {
+        if let Kind::List { clear, .. } = self.kind {
+            clear(config);
+        }
+        values.iter().try_for_each(|value| self.set(config, value))
+    }
+
+    fn set(&self, config: &mut Config, value: &OsStr) -> Result<(), ValueProblem> {
+        match &self.kind {
+            Kind::Time { ms, field } => {
+                *field(config) = Duration::from_millis(number(text(value)?, "milliseconds", ms)?);
+            }
+            Kind::Size { unit, range, field } => {
+                let size = number(text(value)?, unit, range)?;
+                *field(config) = usize::try_from(size)
+                    .map_err(|_| ValueProblem::new(value, "is too large for this machine"))?;
+            }
+            Kind::One { set, .. } => set(config, value)?,
+            Kind::List { add, .. } => {
+                for item in text(value)?.split(',') {
+                    add(config, OsStr::new(item.trim()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a value that did not come through [`Setting::apply`] is one that could have.
+    pub(super) fn check(&self, config: &Config) -> Result<(), ValueProblem> {
+        let shown = self.shown(config);
+        match &self.kind {
+            Kind::Time { ms, .. } => number(&shown, "milliseconds", ms).map(drop),
+            Kind::Size { unit, range, .. } => number(&shown, unit, range).map(drop),
+            // Their types cannot hold a wrong value.
+            Kind::One { .. } => Ok(()),
+            Kind::List { .. } if shown.is_empty() => Err(ValueProblem::new(
+                OsStr::new(""),
+                "is not enough: at least one is needed",
+            )),
+            Kind::List { .. } => Ok(()),
+        }
+    }
+
+    fn shown(&self, config: &Config) -> String {
+        match &self.kind {
+            Kind::Time { field, .. } => field(&mut config.clone()).as_millis().to_string(),
+            Kind::Size { field, .. } => field(&mut config.clone()).to_string(),
+            Kind::One { show, .. } => show(config),
+            Kind::List { show, .. } => show(config).join(","),
+        }
+    }
+
+    fn range(&self) -> Option<&RangeInclusive<u64>> {
+        match &self.kind {
+            Kind::Time { ms, .. } => Some(ms),
+            Kind::Size { range, .. } => Some(range),
+            Kind::One { .. } | Kind::List { .. } => None,
+        }
+    }
+}
+
+fn folder(value: &OsStr) -> Result<PathBuf, ValueProblem> {
+    let path = Path::new(value);
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(path.to_path_buf()),
+        Ok(_) => Err(ValueProblem::new(value, "is not a folder")),
+        Err(problem) => Err(ValueProblem::new(
+            value,
+            format!("cannot be read: {problem}"),
+        )),
+    }
+}
+
+fn level(value: &OsStr) -> Result<LevelFilter, ValueProblem> {
+    text(value)?.parse().map_err(|_| {
+        ValueProblem::new(
+            value,
+            "is not one of off, error, warn, info, debug and trace",
+        )
+    })
+}

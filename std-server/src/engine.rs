@@ -1,0 +1,305 @@
+//! The one owner of the core's server on the host: what connections call, and who is woken by what comes of it.
+//!
+//! Everything runs on one thread, so a connection calls the server directly: no lock, no channel, no copy in between.
+
+use core::cell::RefCell;
+use core::task::{Context, Poll, Waker};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use sprat_core::app;
+use sprat_core::wire::http::RequestHead;
+use sprat_core::{Answer, App, CloseReason, Input, Output, OutgoingPacket, RequestId, Server, SessionId, TransportId};
+
+use crate::clock::Clock;
+use crate::memory::Host;
+
+/// A handle to the engine.
+pub(crate) struct Engine<A> {
+    inner: Rc<RefCell<Inner<A>>>,
+}
+
+impl<A> Clone for Engine<A> {
+    fn clone(&self) -> Self {
+        Self { inner: Rc::clone(&self.inner) }
+    }
+}
+
+struct Inner<A> {
+    server: Server<A, Host>,
+    clock: Clock,
+    lines: Vec<Line>,
+    free_lines: Vec<u32>,
+    /// The line of each session's WebSocket. A session never has two.
+    websockets: Vec<Option<(TransportId, u32)>>,
+    timer: Timer,
+}
+
+/// One connection, as the engine sees it.
+#[derive(Debug, Default)]
+struct Line {
+    /// How many requests it has brought: what an answer to an earlier one no longer matches.
+    requests: u32,
+    answer: Option<Answer>,
+    signals: Signals,
+    waker: Option<Waker>,
+}
+
+/// What the server wants of a WebSocket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Signals {
+    /// Packets wait.
+    pub(crate) wake: bool,
+    /// It is to be closed.
+    pub(crate) close: bool,
+}
+
+/// When the task that keeps the time looks again.
+#[derive(Debug, Default)]
+struct Timer {
+    scheduled: Option<sprat_core::time::Instant>,
+    waker: Option<Waker>,
+}
+
+/// A packet for a WebSocket or the body of a poll.
+#[derive(Debug)]
+pub(crate) enum Packet {
+    Binary(Bytes),
+    BinaryAsText(Bytes),
+    Text(Bytes),
+}
+
+impl<A: App> Engine<A> {
+    pub(crate) fn new(server: Server<A, Host>, clock: Clock) -> Self {
+        let inner = Inner {
+            server,
+            clock,
+            lines: Vec::new(),
+            free_lines: Vec::new(),
+            websockets: Vec::new(),
+            timer: Timer::default(),
+        };
+        Self { inner: Rc::new(RefCell::new(inner)) }
+    }
+
+    /// A line for a new connection.
+    pub(crate) fn line(&self) -> LineHandle<A> {
+        let inner = &mut *self.inner.borrow_mut();
+        let index = inner.free_lines.pop().unwrap_or_else(|| {
+            inner.lines.push(Line::default());
+            (inner.lines.len() - 1) as u32
+        });
+        LineHandle { engine: self.clone(), index }
+    }
+
+    /// Ends all sessions.
+    pub(crate) fn shut_down(&self) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.server.shut_down();
+        inner.drive(Input::Tick, None);
+    }
+
+    /// Does what is due, for ever.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let deadline = {
+                let inner = &mut *self.inner.borrow_mut();
+                inner.drive(Input::Tick, None);
+                inner.timer.scheduled = inner.server.deadline();
+                inner.timer.scheduled.and_then(|deadline| inner.clock.deadline(deadline))
+            };
+            let mut timer = deadline.map_or_else(smol::Timer::never, smol::Timer::at);
+            let scheduled = self.inner.borrow().timer.scheduled;
+            core::future::poll_fn(|cx| {
+                let inner = &mut *self.inner.borrow_mut();
+                let earlier = inner.timer.scheduled != scheduled;
+                if earlier || core::pin::Pin::new(&mut timer).poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                inner.timer.waker = Some(cx.waker().clone());
+                Poll::Pending
+            })
+            .await;
+        }
+    }
+
+    /// The largest message or body that a client may send.
+    pub(crate) fn payload_bytes_max(&self) -> usize {
+        self.inner.borrow().server.limits().payload_bytes_max as usize
+    }
+
+    /// How many clients there are.
+    pub(crate) fn sessions(&self) -> usize {
+        self.inner.borrow().server.sessions()
+    }
+}
+
+impl<A: App> Inner<A> {
+    /// Gives the server an input and carries out all that follows. The connection that brings it looks at its own line
+    /// itself and need not be woken.
+    fn drive(&mut self, input: Input<'_>, caller: Option<u32>) {
+        self.server.handle(self.clock.now(), input);
+        while let Some(output) = self.server.poll() {
+            match output {
+                Output::Close { transport } => self.signal(transport, caller, |signals| signals.close = true),
+                Output::Closed { session, reason } => log::debug!("client {} gone: {reason}", session.index()),
+                Output::Opened { session } => log::debug!("client {} is here", session.index()),
+                Output::Respond { request, answer } => self.respond(request, answer, caller),
+                Output::Wake { transport } => self.signal(transport, caller, |signals| signals.wake = true),
+            }
+        }
+        if let Some(deadline) = self.server.deadline()
+            && self.timer.scheduled.is_none_or(|scheduled| deadline < scheduled)
+        {
+            self.timer.scheduled = Some(deadline);
+            if let Some(waker) = self.timer.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    fn respond(&mut self, request: RequestId, answer: Answer, caller: Option<u32>) {
+        let Some(line) = self.lines.get_mut(request.index()) else { return };
+        if RequestId::new(request.index() as u32, line.requests) == request {
+            line.answer = Some(answer);
+            line.wake_unless(caller == Some(request.index() as u32));
+        }
+    }
+
+    fn signal(&mut self, transport: TransportId, caller: Option<u32>, set: impl FnOnce(&mut Signals)) {
+        let Some(Some((attached, index))) = self.websockets.get(transport.session().index()) else { return };
+        if *attached == transport
+            && let Some(line) = self.lines.get_mut(*index as usize)
+        {
+            set(&mut line.signals);
+            line.wake_unless(caller == Some(*index));
+        }
+    }
+}
+
+impl Line {
+    fn wake_unless(&mut self, running: bool) {
+        if !running && let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// A connection's own end of the engine.
+pub(crate) struct LineHandle<A: App> {
+    engine: Engine<A>,
+    index: u32,
+}
+
+impl<A: App> LineHandle<A> {
+    /// The engine.
+    pub(crate) const fn engine(&self) -> &Engine<A> {
+        &self.engine
+    }
+
+    /// Brings a request. Its answer comes by [`Self::poll_answer`].
+    pub(crate) fn request(&self, head: &RequestHead<'_>) -> RequestId {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        let line = &mut inner.lines[self.index as usize];
+        line.requests = line.requests.wrapping_add(1);
+        line.answer = None;
+        let request = RequestId::new(self.index, line.requests);
+        inner.drive(Input::Request { request, head }, Some(self.index));
+        request
+    }
+
+    /// The answer to the request brought last, if it is there.
+    pub(crate) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Answer> {
+        let line = &mut self.engine.inner.borrow_mut().lines[self.index as usize];
+        match line.answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                line.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ready when the answer to a parked request is there.
+    pub(crate) fn poll_parked(&self, cx: &Context<'_>) -> Poll<()> {
+        let line = &mut self.engine.inner.borrow_mut().lines[self.index as usize];
+        if line.answer.is_some() {
+            return Poll::Ready(());
+        }
+        line.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Brings the body of a POST, or says that it is too large.
+    pub(crate) fn body(&self, request: RequestId, session: SessionId, body: Option<&[u8]>) {
+        let input = match body {
+            Some(body) => Input::Body { request, session, body },
+            None => Input::BodyTooLarge { request, session },
+        };
+        self.engine.inner.borrow_mut().drive(input, Some(self.index));
+    }
+
+    /// Says that the connection of a request is gone.
+    pub(crate) fn request_lost(&self, request: RequestId, session: SessionId) {
+        self.engine.inner.borrow_mut().drive(Input::RequestLost { request, session }, Some(self.index));
+    }
+
+    /// Makes this line the one of a WebSocket.
+    pub(crate) fn attach(&self, transport: TransportId) {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        let at = transport.session().index();
+        if inner.websockets.len() <= at {
+            inner.websockets.resize(at + 1, None);
+        }
+        inner.websockets[at] = Some((transport, self.index));
+        inner.lines[self.index as usize].signals = Signals { wake: true, close: false };
+    }
+
+    /// What the server wants of the WebSocket since this was asked last. Whoever asks is woken for the next time.
+    pub(crate) fn take_signals(&self, cx: &Context<'_>) -> Signals {
+        let line = &mut self.engine.inner.borrow_mut().lines[self.index as usize];
+        if line.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            line.waker = Some(cx.waker().clone());
+        }
+        core::mem::take(&mut line.signals)
+    }
+
+    /// Brings a message from the WebSocket.
+    pub(crate) fn message(&self, transport: TransportId, message: app::Message<'_>) {
+        self.engine.inner.borrow_mut().drive(Input::Message { transport, message }, Some(self.index));
+    }
+
+    /// The next packet to send.
+    pub(crate) fn next(&self, transport: TransportId, budget_bytes: usize) -> Option<Packet> {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        let outgoing = inner.server.next(transport, budget_bytes)?;
+        let frames = inner.server.frames();
+        Some(match outgoing.packet {
+            OutgoingPacket::Binary(frame) => Packet::Binary(frames.shared(frame)),
+            OutgoingPacket::BinaryAsText(frame) => Packet::BinaryAsText(frames.shared(frame)),
+            OutgoingPacket::Static(text) => Packet::Text(Bytes::from_static(text.as_bytes())),
+            OutgoingPacket::Text(frame) => Packet::Text(frames.shared(frame)),
+        })
+    }
+
+    /// Says that all packets that were taken are sent.
+    pub(crate) fn flushed(&self, transport: TransportId) {
+        self.engine.inner.borrow_mut().drive(Input::Flushed { transport }, Some(self.index));
+    }
+
+    /// Says that the WebSocket is gone.
+    pub(crate) fn lost(&self, transport: TransportId, reason: CloseReason) {
+        self.engine.inner.borrow_mut().drive(Input::TransportLost { transport, reason }, Some(self.index));
+    }
+}
+
+impl<A: App> Drop for LineHandle<A> {
+    fn drop(&mut self) {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        let line = &mut inner.lines[self.index as usize];
+        // Its number of requests stays: an answer that is still under way must not match the next connection's.
+        line.requests = line.requests.wrapping_add(1);
+        (line.answer, line.waker, line.signals) = (None, None, Signals::default());
+        inner.free_lines.push(self.index);
+    }
+}

@@ -1,0 +1,37 @@
+//! Sprat: a Socket.IO 4 server for a Raspberry Pi or a small host, on the core that also runs on microcontrollers.
+//!
+//! An application is written with [`Io`], in a few closures, or as an [`App`] that runs on a microcontroller too; the
+//! program `sprat` serves [`sprat_core::chat`]. Everything runs on one thread, driven by smol.
+//!
+//! ```no_run
+//! use sprat::{Config, Io, json};
+//!
+//! let mut io = Io::new();
+//! io.on_connection(|socket| {
+//!     socket.emit("hello", json!({ "id": socket.id() }));
+//!     socket.broadcast("online", json!({ "id": socket.id() }));
+//! });
+//! io.run(Config::default())?;
+//! # Ok::<(), sprat::ServeError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod addresses;
+pub mod clock;
+pub mod config;
+mod connection;
+pub mod descriptors;
+mod engine;
+pub mod io;
+pub mod logging;
+pub mod memory;
+pub mod pages;
+mod serve;
+pub mod shutdown;
+
+pub use config::Config;
+pub use io::{Event, Io, Socket};
+pub use serde_json::{Value, json};
+pub use serve::{ServeError, serve};
+pub use sprat_core::{App, CloseReason};

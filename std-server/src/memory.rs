@@ -1,0 +1,249 @@
+//! The memory of the host: tables that grow up to the configured limits, and frames that connections can share.
+
+use core::ops::{Deref, DerefMut};
+
+use bytes::Bytes;
+use sprat_core::Limits;
+use sprat_core::error::CapacityError;
+use sprat_core::frames::{FrameId, Frames};
+use sprat_core::memory::{Entropy, Memory, Resources, Storage};
+
+/// A vector with a longest length.
+#[derive(Debug)]
+pub struct Growing<T> {
+    values: Vec<T>,
+    limit: usize,
+}
+
+impl<T> Growing<T> {
+    const fn new(limit: usize) -> Self {
+        Self { values: Vec::new(), limit }
+    }
+}
+
+impl<T> Deref for Growing<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.values
+    }
+}
+
+impl<T> DerefMut for Growing<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.values
+    }
+}
+
+impl<T> Storage<T> for Growing<T> {
+    fn grow(&mut self, value: T) -> Result<(), T> {
+        if self.values.len() == self.limit {
+            return Err(value);
+        }
+        self.values.push(value);
+        Ok(())
+    }
+
+    fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+/// The kinds of memory of the host.
+#[derive(Debug)]
+pub struct Host;
+
+impl Memory for Host {
+    type Table<T: core::fmt::Debug + 'static> = Growing<T>;
+    type Frames = SharedFrames;
+    type Entropy = SystemEntropy;
+}
+
+/// Memory for as many clients as the limits allow. Nearly nothing of it is taken before they come.
+pub fn resources(limits: &Limits) -> Resources<Host> {
+    let clients = limits.clients_max as usize;
+    let sockets = clients.saturating_mul(usize::from(limits.namespaces_by_session_max));
+    let buckets = clients.next_power_of_two();
+    Resources {
+        sessions: Growing::new(clients),
+        sessions_index: Growing::new(buckets),
+        sockets: Growing::new(sockets),
+        sockets_index: Growing::new(buckets),
+        rooms: Growing::new(clients.saturating_mul(ROOMS_BY_CLIENT).saturating_add(ROOMS_MIN)),
+        rooms_index: Growing::new(buckets),
+        memberships: Growing::new(clients.saturating_mul(MEMBERSHIPS_BY_CLIENT).saturating_add(ROOMS_MIN)),
+        entries: Growing::new(ENTRIES_MAX),
+        acks: Growing::new(ACKS_MAX),
+        timers: Growing::new(ACKS_MAX),
+        timers_order: Growing::new(ACKS_MAX),
+        frames: SharedFrames::default(),
+        entropy: SystemEntropy::new(),
+    }
+}
+
+const ROOMS_BY_CLIENT: usize = 8;
+const ROOMS_MIN: usize = 1_024;
+const MEMBERSHIPS_BY_CLIENT: usize = 64;
+/// Packets in all outboxes together.
+const ENTRIES_MAX: usize = 4_000_000;
+const ACKS_MAX: usize = 1_000_000;
+
+/// Frames as shared bytes: a connection that sends one holds it without a copy.
+#[derive(Debug, Default)]
+pub struct SharedFrames {
+    frames: Vec<Shared>,
+    free: Vec<u32>,
+    used_bytes: usize,
+    /// Where frames are written whose length is not known ahead.
+    scratch: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    bytes: Bytes,
+    references: u32,
+}
+
+/// What a frame costs beside its bytes, so that many empty ones are not free.
+const FRAME_OVERHEAD_BYTES: usize = 64;
+
+impl SharedFrames {
+    /// The frame, shared.
+    pub fn shared(&self, frame: FrameId) -> Bytes {
+        self.frames.get(frame.index()).map(|shared| shared.bytes.clone()).unwrap_or_default()
+    }
+}
+
+impl Frames for SharedFrames {
+    type Held = Bytes;
+
+    fn insert(&mut self, len_max: usize, fill: &mut dyn FnMut(&mut [u8]) -> usize) -> Result<FrameId, CapacityError> {
+        self.scratch.resize(len_max, 0);
+        let len = fill(&mut self.scratch).min(len_max);
+        let bytes = Bytes::copy_from_slice(self.scratch.get(..len).unwrap_or_default());
+        if self.scratch.capacity() > SCRATCH_BYTES_KEPT {
+            self.scratch = Vec::new();
+        }
+        self.used_bytes += len + FRAME_OVERHEAD_BYTES;
+        let shared = Shared { bytes, references: 1 };
+        match self.free.pop() {
+            Some(index) => {
+                self.frames[index as usize] = shared;
+                Ok(FrameId::new(index))
+            }
+            None => {
+                let index = u32::try_from(self.frames.len()).map_err(|_| CapacityError::Frames)?;
+                self.frames.push(shared);
+                Ok(FrameId::new(index))
+            }
+        }
+    }
+
+    fn bytes(&self, frame: FrameId) -> &[u8] {
+        self.frames.get(frame.index()).map_or(&[], |shared| &shared.bytes)
+    }
+
+    fn hold(&self, frame: FrameId) -> Option<Bytes> {
+        Some(self.shared(frame))
+    }
+
+    fn retain(&mut self, frame: FrameId) {
+        self.frames[frame.index()].references += 1;
+    }
+
+    fn release(&mut self, frame: FrameId) {
+        let shared = &mut self.frames[frame.index()];
+        debug_assert!(shared.references > 0, "a frame was released twice");
+        shared.references -= 1;
+        if shared.references == 0 {
+            self.used_bytes -= shared.bytes.len() + FRAME_OVERHEAD_BYTES;
+            shared.bytes = Bytes::new();
+            self.free.push(frame.index() as u32);
+        }
+    }
+
+    fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    /// The bound in bytes is the server's own limit; here only the number of frames is bounded.
+    fn has_room(&self, _len: usize) -> bool {
+        !self.free.is_empty() || self.frames.len() < u32::MAX as usize
+    }
+}
+
+/// A burst may need more; it is given back.
+const SCRATCH_BYTES_KEPT: usize = 64 << 10;
+
+/// Random bytes of the operating system, fetched some at a time.
+#[derive(Debug)]
+pub struct SystemEntropy {
+    bytes: [u8; 256],
+    used: usize,
+}
+
+impl SystemEntropy {
+    const fn new() -> Self {
+        Self { bytes: [0; 256], used: 256 }
+    }
+
+    fn next(&mut self) -> u8 {
+        if self.used == self.bytes.len() {
+            fetch(&mut self.bytes);
+            self.used = 0;
+        }
+        let byte = core::mem::take(&mut self.bytes[self.used]);
+        self.used += 1;
+        byte
+    }
+}
+
+impl Entropy for SystemEntropy {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill_with(|| self.next());
+    }
+}
+
+/// Ids that could be guessed would be worse than no server, so a system without randomness ends it.
+fn fetch(mut bytes: &mut [u8]) {
+    while !bytes.is_empty() {
+        match rustix::rand::getrandom(&mut *bytes, rustix::rand::GetRandomFlags::empty()) {
+            Ok(len) => bytes = &mut bytes[len..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(problem) => panic!("the system gives no random bytes: {problem}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_shared_and_its_place_is_used_again() {
+        let mut frames = SharedFrames::default();
+        let frame = frames.insert(10, &mut |buffer| {
+            buffer[..5].copy_from_slice(b"hello");
+            5
+        });
+        let frame = frame.expect("there is room");
+        frames.retain(frame);
+        let shared = frames.shared(frame);
+        frames.release(frame);
+        assert_eq!(frames.bytes(frame), b"hello");
+        frames.release(frame);
+        assert_eq!((frames.bytes(frame), frames.used_bytes()), (&b""[..], 0));
+        assert_eq!(shared, "hello", "who holds it still reads it");
+        let next = frames.insert(0, &mut |_| 0).expect("there is room");
+        assert_eq!(next, frame);
+    }
+
+    #[test]
+    fn random_bytes_differ() {
+        let mut entropy = SystemEntropy::new();
+        let (mut a, mut b) = ([0; 300], [0; 300]);
+        entropy.fill(&mut a);
+        entropy.fill(&mut b);
+        assert_ne!(a, b);
+    }
+}

@@ -1,0 +1,354 @@
+//! The chat page and the client script, embedded or from a folder: a request in, a response out. Knows no socket.
+
+mod embedded;
+mod entity;
+mod folder;
+mod negotiate;
+mod path;
+#[cfg(test)]
+mod prepare;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+
+pub use embedded::{Body, Page};
+use folder::{Folder, Found};
+use path::PagePath;
+
+/// The file of the client that answers under the Socket.IO path.
+const CLIENT_SCRIPT: &str = "socket.io.js";
+
+/// The names that clients' pages ask for it by, under the Socket.IO path.
+const CLIENT_SCRIPT_NAMES: [&str; 2] = [CLIENT_SCRIPT, "socket.io.min.js"];
+
+/// How the embedded page refers to the client script: relative, so that it works behind a proxy that adds a prefix.
+const SCRIPT_REFERENCE: &str = "src=\"socket.io/socket.io.js\"";
+
+/// The embedded page loads nothing from elsewhere and runs nothing inline; it talks to this server only.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self' ws: wss:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Ask each time whether it is still the same; the ETag makes the answer short.
+const REVALIDATED: &str = "no-cache";
+
+/// What the official server says of its client script.
+const REVALIDATED_CLIENT: &str = "public, max-age=0";
+
+/// The embedded page of a path, as it is under the default Socket.IO path.
+pub fn lookup(path: &str) -> Option<&'static Page> {
+    let path = PagePath::parse(path)?;
+    match path.names() {
+        [] => embedded::named("index.html"),
+        [name] if !path.folder => embedded::named(name),
+        _ => None,
+    }
+}
+
+/// What a request says that matters for a page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PageRequest<'a> {
+    /// The method, as in `GET`.
+    pub method: &'a str,
+    /// The target in origin form, as in `/chat.js?x=1`.
+    pub target: &'a str,
+    /// The value of `If-None-Match`; several fields joined with commas.
+    pub if_none_match: Option<&'a str>,
+    /// The value of `Accept-Encoding`; several fields joined with commas.
+    pub accept_encoding: Option<&'a str>,
+}
+
+/// A response without what belongs to the connection (`Connection`, `Date`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageResponse {
+    /// The status code.
+    pub status: u16,
+    /// The header fields, among them `Content-Length` where a body belongs.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// The body to send: empty for `HEAD` and 304. Never copied from a page.
+    pub body: Bytes,
+}
+
+/// The pages of a server.
+#[derive(Debug)]
+pub struct Pages {
+    /// The Socket.IO path without slashes around it.
+    prefix: String,
+    /// The embedded page with the client script of another than the default path.
+    moved_index: Option<(String, Bytes)>,
+    folder: Option<Folder>,
+}
+
+impl Pages {
+    /// The pages next to the Socket.IO path `prefix`: from `folder` if there is one, else those embedded.
+    pub fn new(prefix: &str, folder: Option<&Path>) -> io::Result<Self> {
+        let prefix = prefix.trim_matches('/').to_owned();
+        let moved_index = move_index(&prefix);
+        let folder = folder.map(Folder::open).transpose()?;
+        Ok(Self {
+            prefix,
+            moved_index,
+            folder,
+        })
+    }
+
+    /// Whether a request target names the client script, which lives under the path of Engine.IO.
+    pub fn has_client_script(&self, target: &str) -> bool {
+        PagePath::parse(target).is_some_and(|path| self.is_client_script(&path))
+    }
+
+    /// Answers a request. Only a folder is ever waited for.
+    pub async fn respond(&self, request: &PageRequest<'_>) -> PageResponse {
+        if !matches!(request.method, "GET" | "HEAD") {
+            return not_allowed();
+        }
+        let Some(path) = PagePath::parse(request.target) else {
+            return self.not_found(request);
+        };
+        match &self.folder {
+            // Boxed because the tasks of connections, which are many, would otherwise all have room for it.
+            Some(folder) => Box::pin(self.respond_from(folder, path, request)).await,
+            None => self.respond_embedded(&path, request),
+        }
+    }
+
+    fn respond_embedded(&self, path: &PagePath, request: &PageRequest<'_>) -> PageResponse {
+        if self.is_client_script(path) {
+            return self.client_script(request);
+        }
+        let Some(page) = lookup(request.target) else {
+            return self.not_found(request);
+        };
+        if let ("index.html", Some((etag, bytes))) = (page.name, &self.moved_index) {
+            let entity = Entity {
+                policy: Some(CONTENT_SECURITY_POLICY),
+                ..Entity::new(page.media_type, etag.clone(), bytes.clone())
+            };
+            return entity.respond(request);
+        }
+        Entity::embedded(page, request).respond(request)
+    }
+
+    async fn respond_from(
+        &self,
+        folder: &Folder,
+        path: PagePath,
+        request: &PageRequest<'_>,
+    ) -> PageResponse {
+        let is_client_script = self.is_client_script(&path);
+        let last_name = path.names().last().cloned();
+        let mut found = folder.find(path).await;
+        if is_client_script && matches!(found, Found::Nothing) {
+            found = folder.find(PagePath::of_file(CLIENT_SCRIPT)).await;
+        }
+        match found {
+            Found::File(file) => {
+                let cache = if is_client_script {
+                    REVALIDATED_CLIENT
+                } else {
+                    REVALIDATED
+                };
+                // No policy: whose folder it is decides what its pages may do.
+                Entity {
+                    cache,
+                    ..Entity::new(file.media_type, file.etag.clone(), file.body())
+                }
+                .respond(request)
+            }
+            Found::Folder => to_folder(request, last_name),
+            Found::Nothing if is_client_script => self.client_script(request),
+            Found::Nothing => self.not_found(request),
+            Found::TooLarge => text(
+                403,
+                request,
+                "This file is larger than the server serves.\n",
+            ),
+            Found::Unreadable(problem) => {
+                // Not a warning: strangers decide how often it is written.
+                log::debug!(
+                    "a file of the static folder cannot be read: {}: {problem}",
+                    request.target
+                );
+                text(500, request, "This file cannot be read.\n")
+            }
+        }
+    }
+
+    /// Whether this is the path of the client script, which is below the Socket.IO path.
+    fn is_client_script(&self, path: &PagePath) -> bool {
+        let joined = path.joined();
+        let name = joined
+            .strip_prefix(self.prefix.as_str())
+            .and_then(|rest| rest.strip_prefix('/'));
+        !path.folder && name.is_some_and(|name| CLIENT_SCRIPT_NAMES.contains(&name))
+    }
+
+    fn client_script(&self, request: &PageRequest<'_>) -> PageResponse {
+        let Some(page) = embedded::named(CLIENT_SCRIPT) else {
+            return self.not_found(request);
+        };
+        Entity {
+            cache: REVALIDATED_CLIENT,
+            ..Entity::embedded(page, request)
+        }
+        .respond(request)
+    }
+
+    fn not_found(&self, request: &PageRequest<'_>) -> PageResponse {
+        text(
+            404,
+            request,
+            &format!(
+                "There is no such page. The page is at / and Socket.IO at /{}/\n",
+                self.prefix
+            ),
+        )
+    }
+}
+
+/// The embedded page for a server that is not under `/socket.io`.
+fn move_index(prefix: &str) -> Option<(String, Bytes)> {
+    if prefix == "socket.io" {
+        return None;
+    }
+    let page = core::str::from_utf8(embedded::named("index.html")?.plain.bytes).ok()?;
+    // `./` in front, or a colon in the first name would look like a scheme.
+    let reference = format!("src=\"./{}/{CLIENT_SCRIPT}\"", prefix.replace('&', "&amp;"));
+    let moved = page.replace(SCRIPT_REFERENCE, &reference).into_bytes();
+    Some((entity::etag(&moved), moved.into()))
+}
+
+/// One form of a page, ready to be sent.
+struct Entity {
+    media_type: &'static str,
+    etag: Cow<'static, str>,
+    body: Bytes,
+    encoding: Option<&'static str>,
+    /// Whether another request could get another form.
+    varies: bool,
+    cache: &'static str,
+    policy: Option<&'static str>,
+}
+
+impl Entity {
+    fn new(media_type: &'static str, etag: impl Into<Cow<'static, str>>, body: Bytes) -> Self {
+        Self {
+            media_type,
+            etag: etag.into(),
+            body,
+            encoding: None,
+            varies: false,
+            cache: REVALIDATED,
+            policy: None,
+        }
+    }
+
+    fn embedded(page: &'static Page, request: &PageRequest<'_>) -> Self {
+        let gzip = page
+            .gzip
+            .filter(|_| negotiate::accepts_gzip(request.accept_encoding));
+        let body = gzip.unwrap_or(page.plain);
+        Self {
+            encoding: gzip.map(|_| "gzip"),
+            varies: page.gzip.is_some(),
+            policy: page
+                .media_type
+                .starts_with("text/html")
+                .then_some(CONTENT_SECURITY_POLICY),
+            ..Self::new(page.media_type, body.etag, Bytes::from_static(body.bytes))
+        }
+    }
+
+    fn respond(self, request: &PageRequest<'_>) -> PageResponse {
+        let known = negotiate::matches(request.if_none_match, &self.etag);
+        // RFC 9110, 15.4.5: what a 304 repeats of the 200 it stands for.
+        let mut headers: Vec<(_, Cow<'static, str>)> =
+            vec![("ETag", self.etag), ("Cache-Control", self.cache.into())];
+        if self.varies {
+            headers.push(("Vary", "Accept-Encoding".into()));
+        }
+        if known {
+            return PageResponse {
+                status: 304,
+                headers,
+                body: Bytes::new(),
+            };
+        }
+        headers.push(("Content-Type", self.media_type.into()));
+        headers.push(("Content-Length", self.body.len().to_string().into()));
+        headers.push(("X-Content-Type-Options", "nosniff".into()));
+        headers.push(("Referrer-Policy", "no-referrer".into()));
+        headers.extend(
+            self.encoding
+                .map(|encoding| ("Content-Encoding", encoding.into())),
+        );
+        headers.extend(
+            self.policy
+                .map(|policy| ("Content-Security-Policy", policy.into())),
+        );
+        PageResponse {
+            status: 200,
+            headers,
+            body: unless_head(request, self.body),
+        }
+    }
+}
+
+fn not_allowed() -> PageResponse {
+    let mut response = text(
+        405,
+        &PageRequest::default(),
+        "Pages can be read with GET and HEAD only.\n",
+    );
+    response.headers.push(("Allow", "GET, HEAD".into()));
+    response
+}
+
+/// Relative, so that it holds behind a proxy that adds a prefix, and temporary, since a folder may become a file.
+fn to_folder(request: &PageRequest<'_>, last_name: Option<String>) -> PageResponse {
+    let name: String = last_name.unwrap_or_default().bytes().map(encoded).collect();
+    let mut response = text(
+        307,
+        request,
+        "This is a folder; its path ends with a slash.\n",
+    );
+    response
+        .headers
+        .push(("Location", format!("./{name}/").into()));
+    response
+}
+
+/// RFC 3986, 2.3: everything but unreserved characters is encoded.
+fn encoded(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
+fn text(status: u16, request: &PageRequest<'_>, line: &str) -> PageResponse {
+    let headers: Vec<(_, Cow<'static, str>)> = vec![
+        ("Content-Type", "text/plain; charset=utf-8".into()),
+        ("Content-Length", line.len().to_string().into()),
+        ("Cache-Control", REVALIDATED.into()),
+        ("X-Content-Type-Options", "nosniff".into()),
+    ];
+    PageResponse {
+        status,
+        headers,
+        body: unless_head(request, Bytes::copy_from_slice(line.as_bytes())),
+    }
+}
+
+fn unless_head(request: &PageRequest<'_>, body: Bytes) -> Bytes {
+    if request.method == "HEAD" {
+        Bytes::new()
+    } else {
+        body
+    }
+}

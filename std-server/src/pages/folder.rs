@@ -1,0 +1,172 @@
+//! Files from a folder, read when they are asked for.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use smol::lock::Mutex;
+
+use super::entity;
+use super::path::PagePath;
+
+/// The largest file that is served. A file is in memory while it is sent, so that a slow disk keeps nobody else waiting.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How many files are remembered before forgetting those that nobody is being sent any more.
+const REMEMBERED_FILES: usize = 256;
+
+/// A folder whose files are served.
+#[derive(Debug)]
+pub(super) struct Folder {
+    root: PathBuf,
+    /// Files that somebody is being sent now: all receivers of one share it. The lock also keeps reading to one thread at a time.
+    sent: Arc<Mutex<Sent>>,
+}
+
+type Sent = BTreeMap<PathBuf, Weak<File>>;
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let root = path.canonicalize()?;
+        if !root.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder"));
+        }
+        Ok(Self {
+            root,
+            sent: Arc::default(),
+        })
+    }
+
+    /// Looks for a file off the server's thread.
+    pub(super) async fn find(&self, path: PagePath) -> Found {
+        let root = self.root.clone();
+        let mut sent = self.sent.lock_arc().await;
+        smol::unblock(move || find(&root, &path, &mut sent)).await
+    }
+}
+
+/// What there is at a path.
+#[derive(Debug)]
+pub(super) enum Found {
+    File(Arc<File>),
+    /// A folder, asked for without the slash that its relative links need.
+    Folder,
+    Nothing,
+    TooLarge,
+    Unreadable(io::Error),
+}
+
+/// A file as it was read.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) media_type: &'static str,
+    pub(super) etag: String,
+    bytes: Vec<u8>,
+    version: Version,
+}
+
+/// What tells whether a file is still the one that was read.
+type Version = (u64, Option<SystemTime>);
+
+impl File {
+    /// The bytes, kept by whoever sends them.
+    pub(super) fn body(self: &Arc<Self>) -> Bytes {
+        struct Kept(Arc<File>);
+        impl AsRef<[u8]> for Kept {
+            fn as_ref(&self) -> &[u8] {
+                &self.0.bytes
+            }
+        }
+        Bytes::from_owner(Kept(Arc::clone(self)))
+    }
+}
+
+fn find(root: &Path, path: &PagePath, sent: &mut Sent) -> Found {
+    match locate(root, path) {
+        Ok(Some(Place::File(file, metadata))) => match load(file, &metadata, sent) {
+            Ok(Some(file)) => Found::File(file),
+            Ok(None) => Found::TooLarge,
+            Err(problem) => Found::Unreadable(problem),
+        },
+        Ok(Some(Place::Folder)) => Found::Folder,
+        Ok(None) => Found::Nothing,
+        Err(problem) if is_nothing(problem.kind()) => Found::Nothing,
+        Err(problem) => Found::Unreadable(problem),
+    }
+}
+
+fn is_nothing(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
+    )
+}
+
+enum Place {
+    File(PathBuf, Metadata),
+    Folder,
+}
+
+/// Follows a path inside the folder. Links may lead anywhere within it, and nowhere else.
+fn locate(root: &Path, path: &PagePath) -> io::Result<Option<Place>> {
+    let mut wanted = root.to_path_buf();
+    wanted.extend(path.names());
+    if path.folder {
+        wanted.push("index.html");
+    }
+    let real = wanted.canonicalize()?;
+    if !real.starts_with(root) {
+        return Ok(None);
+    }
+    let metadata = real.metadata()?;
+    // Neither devices nor pipes: reading one might never end.
+    Ok(if metadata.is_file() {
+        Some(Place::File(real, metadata))
+    } else if metadata.is_dir() && !path.folder {
+        Some(Place::Folder)
+    } else {
+        None
+    })
+}
+
+/// Reads a file unless somebody is being sent the same version of it already. `None` if it is too large.
+fn load(path: PathBuf, metadata: &Metadata, sent: &mut Sent) -> io::Result<Option<Arc<File>>> {
+    let version = (metadata.len(), metadata.modified().ok());
+    if let Some(file) = sent
+        .get(&path)
+        .and_then(Weak::upgrade)
+        .filter(|file| file.version == version)
+    {
+        return Ok(Some(file));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    // It may have grown since.
+    fs::File::open(&path)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Ok(None);
+    }
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let file = Arc::new(File {
+        media_type: entity::media_type(name),
+        etag: entity::etag(&bytes),
+        bytes,
+        version,
+    });
+    if sent.len() >= REMEMBERED_FILES {
+        sent.retain(|_, file| file.strong_count() > 0);
+    }
+    sent.insert(path, Arc::downgrade(&file));
+    Ok(Some(file))
+}

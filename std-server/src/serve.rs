@@ -1,0 +1,217 @@
+//! A server from its start to its end: listeners, the tasks of connections, the timer, signals.
+
+use core::cell::Cell;
+use core::fmt;
+use core::task::Poll;
+use core::time::Duration;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::rc::Rc;
+
+use async_channel::Receiver;
+use smol::{Async, LocalExecutor, Timer};
+use sprat_core::{App, Limits, Server, time};
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigProblem};
+use crate::connection::http::{self, Site};
+use crate::engine::Engine;
+use crate::pages::Pages;
+use crate::shutdown::StopSignal;
+use crate::{addresses, descriptors, memory, shutdown};
+
+/// How long clients have to go when the server stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the stopping server looks whether they are gone.
+const SHUTDOWN_LOOK: Duration = Duration::from_millis(10);
+/// How long nobody is let in when the system has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections for each client: a poll and a POST at once. Some more serve pages.
+const CONNECTIONS_BY_CLIENT: usize = 2;
+const CONNECTIONS_FOR_PAGES: usize = 256;
+
+/// Serves an application until SIGINT or SIGTERM.
+///
+/// Prints the addresses that it can be reached at on standard output when it is ready.
+///
+/// # Errors
+/// [`ServeError`] if it cannot start: a setting makes no sense, a port is taken, the folder of pages cannot be read.
+pub fn serve(config: &Config, app: impl App + 'static) -> Result<(), ServeError> {
+    config.check()?;
+    let listeners = addresses::bind(&config.listen).map_err(ServeError::new)?;
+    let pages = Pages::new(config.path.as_str(), config.static_dir.as_deref())
+        .map_err(|problem| ServeError { text: format!("the folder of pages: {problem}") })?;
+    let limits = limits(config);
+    let server = Server::new(app, memory::resources(&limits), limits).map_err(ServeError::new)?;
+    let descriptors = descriptors::raise(config.max_clients);
+    if let Some(warning) = descriptors.warning() {
+        log::warn!("{warning}");
+    }
+    let site = Site {
+        engine: Engine::new(server, Clock::start()),
+        pages,
+        prefix: format!("{}/", config.path.as_str()),
+    };
+    let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
+    let executor = LocalExecutor::new();
+    smol::block_on(executor.run(run(&executor, Rc::new(site), listeners, config.max_clients, &ready)))
+}
+
+async fn run<A: App + 'static>(
+    executor: &LocalExecutor<'static>,
+    site: Rc<Site<A>>,
+    listeners: Vec<TcpListener>,
+    max_clients: usize,
+    ready: &str,
+) -> Result<(), ServeError> {
+    let (stopped, watch) = shutdown::watch().map_err(ServeError::new)?;
+    executor.spawn(watch).detach();
+    let engine = site.engine.clone();
+    executor.spawn(async move { engine.keep_time().await }).detach();
+    let connections = Rc::new(Connections { open: Cell::new(0), max: connections_max(max_clients) });
+    let mut accepting = Vec::new();
+    for listener in listeners {
+        let listener = Async::new(listener).map_err(ServeError::new)?;
+        accepting.push(Box::pin(accept(executor, listener, &site, &connections)));
+    }
+    print!("{ready}");
+    // Whoever waits for this line reads a pipe: it has to be there before the first client is.
+    let _ = std::io::stdout().flush();
+    let accept_all = core::future::poll_fn(|cx| {
+        for acceptor in &mut accepting {
+            let _ = acceptor.as_mut().poll(cx);
+        }
+        Poll::<()>::Pending
+    });
+    smol::future::or(wait_for_stop(&stopped), accept_all).await;
+    drop(accepting);
+    site.engine.shut_down();
+    let gone = async {
+        while connections.open.get() > 0 {
+            Timer::after(SHUTDOWN_LOOK).await;
+        }
+    };
+    let late = async { _ = Timer::after(SHUTDOWN_TIMEOUT).await };
+    smol::future::or(gone, late).await;
+    log::info!("stopped");
+    Ok(())
+}
+
+async fn wait_for_stop(stopped: &Receiver<StopSignal>) {
+    match stopped.recv().await {
+        Ok(signal) => log::info!("stopping on {signal}"),
+        // Without the watcher of signals there is nobody left who could stop the server but the system.
+        Err(_) => core::future::pending().await,
+    }
+}
+
+/// Lets clients in, for ever.
+async fn accept<A: App + 'static>(
+    executor: &LocalExecutor<'static>,
+    listener: Async<TcpListener>,
+    site: &Rc<Site<A>>,
+    connections: &Rc<Connections>,
+) {
+    let mut is_full = false;
+    loop {
+        if connections.open.get() >= connections.max {
+            if !core::mem::replace(&mut is_full, true) {
+                log::warn!("{} connections are open: new ones wait", connections.max);
+            }
+            Timer::after(ACCEPT_PAUSE).await;
+            continue;
+        }
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                is_full = false;
+                let guard = Connections::enter(connections);
+                let site = Rc::clone(site);
+                executor
+                    .spawn(async move {
+                        http::serve(stream, site).await;
+                        drop(guard);
+                    })
+                    .detach();
+            }
+            Err(problem) => {
+                if is_of_the_client(&problem) {
+                    continue;
+                }
+                if !core::mem::replace(&mut is_full, true) {
+                    log::warn!("no connection can be accepted for now: {problem}");
+                }
+                Timer::after(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A connection that was gone before it was accepted says nothing about the next one.
+fn is_of_the_client(problem: &std::io::Error) -> bool {
+    matches!(problem.kind(), std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset)
+}
+
+fn connections_max(max_clients: usize) -> usize {
+    max_clients.saturating_mul(CONNECTIONS_BY_CLIENT).saturating_add(CONNECTIONS_FOR_PAGES)
+}
+
+/// How many connections there are, and may be.
+struct Connections {
+    open: Cell<usize>,
+    max: usize,
+}
+
+impl Connections {
+    fn enter(connections: &Rc<Self>) -> Inside {
+        connections.open.set(connections.open.get() + 1);
+        Inside(Rc::clone(connections))
+    }
+}
+
+/// A connection that is counted as long as this lives.
+struct Inside(Rc<Connections>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let duration = |value: Duration| time::Duration::from_ms(u64::try_from(value.as_millis()).unwrap_or(u64::MAX));
+    Limits {
+        ping_interval: duration(config.ping_interval),
+        ping_timeout: duration(config.ping_timeout),
+        upgrade_timeout: duration(config.upgrade_timeout),
+        connect_timeout: duration(config.connect_timeout),
+        payload_bytes_max: u32::try_from(config.max_payload_bytes).unwrap_or(u32::MAX),
+        clients_max: u32::try_from(config.max_clients).unwrap_or(u32::MAX),
+        ..Limits::default()
+    }
+}
+
+/// Why a server could not start. Its text is one line for people.
+#[derive(Debug)]
+pub struct ServeError {
+    text: String,
+}
+
+impl ServeError {
+    fn new(problem: impl fmt::Display) -> Self {
+        Self { text: problem.to_string() }
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl core::error::Error for ServeError {}
+
+impl From<ConfigProblem> for ServeError {
+    fn from(problem: ConfigProblem) -> Self {
+        Self::new(problem)
+    }
+}

@@ -1,0 +1,159 @@
+// What the behaviour test stands on: the client under test, a proxy that can be cut, and a server that says what it is
+// told to.
+import { createServer as createHttpServer } from "node:http";
+import { connect, createServer } from "node:net";
+import vm from "node:vm";
+import WebSocket, { WebSocketServer } from "ws";
+import { servedClient } from "./served.mjs";
+
+// The official client in its Node.js build, or ours as it is served, with the WebSocket of a browser.
+export const loadClient = async (name) => {
+  if (name === "official") return (await import("socket.io-client")).io;
+  globalThis.WebSocket = WebSocket;
+  vm.runInThisContext(servedClient(), { filename: "socket.io.js" });
+  return globalThis.io;
+};
+
+// Waits for an event of an emitter and gives its arguments.
+export const event = (emitter, name, limitMs = 6000) =>
+  new Promise((resolve, reject) => {
+    const listener = (...args) => {
+      clearTimeout(timer);
+      resolve(args);
+    };
+    const timer = setTimeout(() => {
+      emitter.off(name, listener);
+      reject(new Error(`no event "${name}" within ${limitMs} ms`));
+    }, limitMs);
+    emitter.once(name, listener);
+  });
+
+const listen = (server) =>
+  new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
+
+// A TCP proxy in front of a server. `cut` breaks all connections, `refuse` those to come as well, `freeze` lets
+// everything hang as a network that is gone does; with `refuseUpgrades` no WebSocket passes.
+export const startProxy = async (target) => {
+  const { hostname, port } = new URL(target);
+  const open = new Set();
+  const state = { refuse: false, frozen: false, refuseUpgrades: false };
+  const server = createServer((near) => {
+    if (state.refuse) return near.destroy();
+    const far = connect(Number(port), hostname);
+    const pass = (from, to) => {
+      from.on("data", (chunk) => {
+        if (state.frozen) return;
+        if (state.refuseUpgrades && from === near && /upgrade: websocket/i.test(chunk)) return near.destroy();
+        to.write(chunk);
+      });
+      from.on("error", () => {});
+      from.on("close", () => {
+        open.delete(from);
+        if (!state.frozen) to.destroy();
+      });
+      open.add(from);
+    };
+    pass(near, far);
+    pass(far, near);
+  });
+  const cut = () => {
+    for (const socket of open) socket.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${await listen(server)}`,
+    state,
+    cut,
+    close: () => {
+      state.frozen = false;
+      cut();
+      server.close();
+    },
+  };
+};
+
+// A server of one client at a time that speaks Engine.IO only as far as a test needs it. `onMessage(text, say)` gets
+// each Socket.IO packet; the default answers CONNECT. `posts` are the bodies received.
+export const startScript = async ({ onMessage = answerConnect, handshake = {}, firstMessages = [] } = {}) => {
+  const session = { queue: [], parked: null, socket: null };
+  const script = { posts: [], aborted: 0, handshakes: 0, paths: [] };
+  const greeting = (upgrades) =>
+    "0" + JSON.stringify({ sid: "engine", upgrades, pingInterval: 20000, pingTimeout: 20000, maxPayload: 1000, ...handshake });
+  const flush = () => {
+    if (session.socket) for (const text of session.queue.splice(0)) session.socket.send(text);
+    else if (session.parked && session.queue.length) {
+      session.parked.end(session.queue.splice(0).map(asText).join("\x1e"));
+      session.parked = null;
+    }
+  };
+  const raw = (...packets) => {
+    session.queue.push(...packets);
+    flush();
+  };
+  const say = (...messages) => raw(...messages.map((text) => (typeof text === "string" ? "4" + text : text)));
+  const receive = (packet) => {
+    if (packet[0] === "4") onMessage(packet.slice(1), say, script);
+  };
+  const greet = (upgrades) => {
+    script.handshakes++;
+    raw(greeting(upgrades), ...firstMessages.map((text) => "4" + text));
+  };
+  const poll = (response) => {
+    session.parked = response;
+    session.onPark?.(response);
+    response.on("close", () => {
+      if (!response.writableFinished) script.aborted++;
+    });
+    flush();
+  };
+  const http = createHttpServer(async (request, response) => {
+    const { searchParams, pathname } = new URL(request.url, "http://x");
+    script.paths.push(pathname);
+    if (request.method === "POST") {
+      let body = "";
+      for await (const chunk of request) body += chunk;
+      script.posts.push(body);
+      response.end("ok");
+      return body.split("\x1e").forEach(receive);
+    }
+    if (!searchParams.get("sid")) {
+      Object.assign(session, { queue: [], socket: null, parked: null });
+      greet(script.upgrades ?? []);
+    }
+    poll(response);
+  });
+  const webSockets = new WebSocketServer({ server: http });
+  webSockets.on("connection", (socket, request) => {
+    const probe = request.url.includes("sid=");
+    socket.on("error", () => {});
+    const accept = () => {
+      session.socket = socket;
+      if (!probe) session.queue = [];
+    };
+    if (!probe) {
+      accept();
+      greet([]);
+    }
+    socket.on("message", (data) => {
+      const text = String(data);
+      if (text === "2probe") return script.onProbe ? script.onProbe(socket, raw) : socket.send("3probe", () => raw("6"));
+      if (text !== "5") return receive(text);
+      accept();
+      flush();
+    });
+  });
+  const url = `http://127.0.0.1:${await listen(http)}`;
+  // The response of the GET that waits, as soon as one does.
+  const parked = () => session.parked ?? new Promise((resolve) => (session.onPark = resolve));
+  const close = () => {
+    for (const socket of webSockets.clients) socket.terminate();
+    http.close();
+    http.closeAllConnections();
+  };
+  return Object.assign(script, { url, raw, say, parked, close });
+};
+
+const asText = (packet) => (typeof packet === "string" ? packet : "b" + packet.toString("base64"));
+
+const answerConnect = (text, say) => {
+  if (text.startsWith("0")) say('0{"sid":"abc"}');
+};

@@ -1,0 +1,54 @@
+# The steps' table. Each row's step is the function step_NAME in check.sh, live.sh or long.sh.
+# shellcheck shell=bash
+
+step_names=()
+declare -A step_when step_counts step_limit_s step_needs step_about
+
+# NAME short|long tests|checks LIMIT_S "NEEDS" "ABOUT"; "tests": a runner counts, and none is a failure
+step() {
+    step_names+=("$1")
+    step_when[$1]=$2
+    step_counts[$1]=$3
+    step_limit_s[$1]=$4
+    step_needs[$1]=$5
+    step_about[$1]=$6
+}
+
+step fmt short checks 60 "rustfmt" "the code is formatted"
+step build short checks 600 "cc" "the release binary builds from the committed lock file"
+step clippy short checks 600 "clippy cc" "no lint, in all targets"
+step docs short checks 600 "cc" "the documentation builds without a warning"
+step unit short tests 900 "cc" "cargo test of the whole workspace"
+step no-std short checks 600 "cc thumb" "the core builds for a Cortex-M3 and nothing below it asks for std or alloc"
+step client short tests 400 "cc node" "our client and the official one, against the official server and Sprat"
+step page short tests 600 "cc node chromium" "the chat page in a real Chromium, with both clients"
+step python short tests 400 "cc python" "python-socketio clients chat; bad input ends at most its own session"
+step figures short checks 200 "cc python" "size of the binary, memory idle and per client, size of page and client"
+step judges long tests 900 "cc node chromium python" "the tests of page and Python pass against the official server"
+step mutants long checks 1800 "cc python" "the tests fail on a server that is wrong on purpose"
+step msrv long checks 900 "cc msrv" "the oldest Rust promised still builds it"
+
+list_steps() {
+    local name
+    for name in "${step_names[@]}"; do
+        printf '%-8s %-5s %s\n' "$name" "${step_when[$name]}" "${step_about[$name]}"
+    done
+}
+
+# Leaves in $selected the steps to run: those named, or all short ones, and with --long all.
+select_steps() {
+    local long=$1 name
+    shift
+    selected=()
+    for name in "$@"; do
+        [[ -n ${step_when[$name]:-} ]] || fail_usage "no step is called $name (see --list)"
+    done
+    for name in "${step_names[@]}"; do
+        if (($#)); then
+            [[ " $* " == *" $name "* ]] || continue
+        elif [[ ${step_when[$name]} == long && $long == false ]]; then
+            continue
+        fi
+        selected+=("$name")
+    done
+}

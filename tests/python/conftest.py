@@ -1,0 +1,58 @@
+import pytest
+
+from chatter import Chatter
+from server import OFFICIAL, Server
+
+
+def pytest_collection_modifyitems(config, items):
+    """Only what is marked `official` is a question for the official server."""
+    if OFFICIAL:
+        others = [item for item in items if "official" not in item.keywords]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if "official" in item.keywords]
+
+
+@pytest.fixture(scope="session")
+def server():
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start():
+    """Starts servers of a test's own, with options."""
+    started = []
+
+    def start_server(*arguments):
+        started.append(Server(*arguments))
+        return started[-1]
+
+    yield start_server
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def watcher(server):
+    """A user who is there all the time and must never notice more of the others than that they come and go."""
+    watcher = Chatter(server.url, name="Watcher")
+    yield watcher
+    watcher.leave()
+
+
+@pytest.fixture
+def enter(server, watcher):
+    """Lets users come in. They leave at the end of the test, and the next test begins when they are gone."""
+    users = []
+
+    def enter_user(kind="websocket", name=None, **options):
+        users.append(Chatter(server.url, kind, name, **options))
+        return users[-1]
+
+    yield enter_user
+    there = {user.hello["id"] for user in users}
+    for user in users:
+        user.leave()
+    while there:
+        there.discard(watcher.take("offline")["id"])
