@@ -4,7 +4,7 @@
 
 import {
   append, avatar, button, compare, countUnread, dayOf, followBottom, hue, linked, list, make, onEnter, page, randomId,
-  recall, remember, soon, t, timeNode, toBottom, translate, watchReading,
+  recall, remember, removeMarker, soon, t, timeNode, toBottom, translate, watchReading,
 } from './page.js';
 
 const ACK_TIMEOUT_MS = 10000;
@@ -40,7 +40,6 @@ let notice = null;
 let lastDay = '';
 let lastTime = NaN;
 const queue = [];
-
 
 translate();
 showName();
@@ -317,6 +316,7 @@ function submit() {
   page.text.value = '';
   onTyping();
   enqueue({ id: randomId(), text });
+  removeMarker();
   toBottom();
 }
 

@@ -138,6 +138,10 @@ export function followBottom() {
   soon(settle);
 }
 
+export function removeMarker() {
+  marker.remove();
+}
+
 function settle() {
   const { scroll, messages } = page;
   const heightBefore = scroll.scrollHeight;
@@ -149,7 +153,6 @@ function settle() {
 
 export function toBottom() {
   atBottom = true;
-  marker.remove();
   settle();
   showUnread();
 }

@@ -1,13 +1,13 @@
 // The browser client of Sprat: Engine.IO protocol 4 and Socket.IO protocol 5 in one classic script, with the API of the
 // official client, so that a page may load either. It defines the global `io`.
 //
-// From bottom to top: emitter, codec, transports (polling, WebSocket), engine (one Engine.IO session), manager (keeps a
-// session alive), socket (one namespace), io(). Names that begin with `_` are private; all others are the public API.
+// From top to bottom: emitter, codec, transports (long polling, WebSocket), engine (one Engine.IO session), manager
+// (keeps a session alive), socket (one namespace), io(). Names that begin with `_` are private, all others are API.
 //
 // The server hands this file out without the lines that are empty or start with `//`, and without the blanks around
-// each line. So: comments on lines of their own, no string that spans lines.
+// each line. So: comments on lines of their own, no string that spans lines. It is kept small enough for a
+// microcontroller; tests/js/client/size.mjs knows the limit.
 (() => {
-"use strict";
 
 // ---------------------------------------------------------------- emitter
 
@@ -18,6 +18,11 @@ class Emitter {
 
   on(event, listener) {
     this._listeners[event] = [...this.listeners(event), listener];
+    return this;
+  }
+
+  prepend(event, listener) {
+    this._listeners[event] = [listener, ...this.listeners(event)];
     return this;
   }
 
@@ -32,13 +37,11 @@ class Emitter {
 
   // Without a listener all those of the event go, without an event all there are.
   off(event, listener) {
-    if (event === undefined) this._listeners = Object.create(null);
-    else {
-      const listeners = [...this.listeners(event)];
-      const index = listeners.findIndex((entry) => entry === listener || entry.fn === listener);
-      if (listener && index >= 0) listeners.splice(index, 1);
-      this._listeners[event] = listener ? listeners : [];
-    }
+    if (event === undefined) for (const name in this._listeners) this.off(name);
+    const listeners = listener ? [...this.listeners(event)] : [];
+    const index = listeners.findIndex((entry) => [entry, entry.fn].includes(listener));
+    if (index >= 0) listeners.splice(index, 1);
+    this._listeners[event] = listeners;
     return this;
   }
 
@@ -47,102 +50,91 @@ class Emitter {
   }
 
   hasListeners(event) {
-    return this.listeners(event).length > 0;
+    return !!this.listeners(event)[0];
   }
 
-  // Calls the listeners on this side, whereas `emit` of a socket sends to the server. The lists are never changed in
-  // place, so listeners may come and go meanwhile.
-  emitReserved(event, ...args) {
+  // Calls the listeners here, whereas `emit` of a socket sends to the server. The lists are never changed in place, so
+  // listeners may come and go meanwhile.
+  _fire(event, ...args) {
     for (const listener of this.listeners(event)) listener.apply(this, args);
-    return this;
   }
 }
 
-const { prototype: emitterApi } = Emitter;
-emitterApi.addEventListener = emitterApi.on;
-emitterApi.removeListener = emitterApi.removeAllListeners = emitterApi.removeEventListener = emitterApi.off;
+const { prototype } = Emitter;
+prototype.addEventListener = prototype.on;
+prototype.removeListener = prototype.removeAllListeners = prototype.removeEventListener = prototype.off;
 
-// Adds listeners by event name; the result takes them away again.
-const subscribe = (emitter, listeners) => {
-  for (const event in listeners) emitter.on(event, listeners[event]);
-  return () => {
-    for (const event in listeners) emitter.off(event, listeners[event]);
-  };
+// Hands the events of an emitter to the methods `_onopen`, `_onerror` and so on of another object, until the result is
+// called.
+const subscribe = (emitter, target, ...events) => {
+  const entries = events.map((event) => [event, (...args) => target["_on" + event](...args)]);
+  entries.forEach((entry) => emitter.on(...entry));
+  return () => entries.forEach((entry) => emitter.off(...entry));
 };
+
+const makeError = (message, details) => Object.assign(new Error(message), details);
 
 // ---------------------------------------------------------------- codec
 
-const isBinary = (value) => value instanceof ArrayBuffer || ArrayBuffer.isView(value) || value instanceof Blob;
+const isBinary = (data) => data instanceof ArrayBuffer || ArrayBuffer.isView(data) || data instanceof Blob;
 
 // Engine.IO packets. On the wire the type is the index in this list; a binary message has no type at all.
 const PACKETS = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
 
 const encodePacket = ({ type, data }) => (isBinary(data) ? data : PACKETS.indexOf(type) + (data ?? ""));
 
-const decodePacket = (wire) => {
-  if (typeof wire != "string") return { type: "message", data: wire };
-  const data = wire.slice(1);
-  if (wire[0] == "b") return { type: "message", data: Uint8Array.from(atob(data), (char) => char.charCodeAt(0)).buffer };
-  return { type: PACKETS[wire[0]] || "error", data };
-};
-
-// Long polling carries text only: binary is sent as `b` and base64.
-const encodePacketAsText = async (packet) => {
-  const wire = encodePacket(packet);
-  if (!isBinary(wire)) return wire;
-  const bytes = new Uint8Array(await new Response(wire).arrayBuffer());
+// Long polling carries text only: there binary is `b` and base64.
+const encodeAsText = async (packet) => {
+  const data = encodePacket(packet);
+  if (!isBinary(data)) return data;
+  const bytes = new Uint8Array(await new Response(data).arrayBuffer());
   return "b" + btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 };
 
-const encodedSize = ({ data = "" }) =>
-  typeof data == "string" ? new Blob([data]).size + 1 : Math.ceil((data.byteLength ?? data.size) / 3) * 4 + 1;
+const decodePacket = (data) => {
+  if (data[0] == "b") data = Uint8Array.from(atob(data.slice(1)), (char) => char.charCodeAt(0)).buffer;
+  if (isBinary(data)) return { type: "message", data };
+  return { type: PACKETS[data[0]] || "error", data: data.slice(1) };
+};
 
-// Socket.IO packets. Those with attachments have types of their own on the wire only.
+// Socket.IO packets. On the wire an event or acknowledgement with attachments has its type plus 3.
 const [CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR] = [0, 1, 2, 3, 4];
-const BINARY_OFFSET = 3;
-const MAX_ATTACHMENTS = 10;
-const RESERVED_EVENTS = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+const RESERVED = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 // Gives the text of the packet, followed by its attachments.
-const encode = ({ type, nsp, id = "", data }) => {
+const encode = ({ type, id = "", data }, nsp) => {
   const attachments = [];
-  // A replacer sees values after their toJSON, while a Node.js Buffer is binary before it only.
   const json = JSON.stringify(data, function (key, value) {
-    const binary = [this[key], value].find(isBinary);
-    return binary ? { _placeholder: true, num: attachments.push(binary) - 1 } : value;
+    // `value` is what toJSON made of it, and some kinds of buffer have that.
+    const part = this[key];
+    return isBinary(part) ? { _placeholder: true, num: attachments.push(part) - 1 } : value;
   });
-  const head = attachments.length ? type + BINARY_OFFSET + `${attachments.length}-` : type;
+  const head = attachments[0] ? `${type + 3}${attachments.length}-` : type;
   return [head + (nsp == "/" ? "" : nsp + ",") + id + (json ?? ""), ...attachments];
 };
 
 // Throws when the text is no packet, which ends the connection with "parse error".
 const decode = (text) => {
-  const [, digit, count, nsp = "/", id, json] = /^([0-6])(?:(\d+)-)?(?:(\/[^,]*),?)?(\d*)(.*)$/s.exec(text);
-  const type = digit > CONNECT_ERROR ? digit - BINARY_OFFSET : +digit;
-  const packet = { type, nsp, id: id ? +id : undefined };
-  if (digit > CONNECT_ERROR ? !(count > 0 && count <= MAX_ATTACHMENTS) : count) throw new Error("illegal attachments");
-  if (count) packet.attachments = +count;
-  if (json) {
-    const data = (packet.data = JSON.parse(json));
-    const isArray = Array.isArray(data);
-    const isObject = data && typeof data == "object" && !isArray;
-    const isEvent = isArray && /number|string/.test(typeof data[0]) && !RESERVED_EVENTS.includes(data[0]);
-    // By type: CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR.
-    if (![isObject, false, isEvent, isArray, isObject || typeof data == "string"][type]) throw new Error("invalid payload");
-  }
-  return packet;
+  const pattern = /^(?:([56])([1-9]|10)-|([0-4]))(?:(\/[^,]*),?)?(\d+)?\s*(.+)?$/s;
+  const [, binaryType, attachments, plainType, nsp = "/", id, json] = pattern.exec(text);
+  const type = +(plainType || binaryType - 3);
+  const data = json && JSON.parse(json);
+  // By type: an object, nothing, an array that starts with a name, an array, an object or text.
+  const isValid = !json || /^(0\{|2\[\s*["\d-]|3\[|4[{"])/.test(type + json);
+  if (!isValid || (type == EVENT && RESERVED.includes(data?.[0]))) throw new Error("invalid payload");
+  return { type, nsp, id: id && +id, data, attachments, received: [] };
 };
 
 // Puts the attachments in the place of their placeholders.
-const restore = (value, attachments) => {
-  if (!value || typeof value != "object") return value;
-  if (value._placeholder === true) {
-    const attachment = typeof value.num == "number" && attachments[value.num];
+const restore = (data, attachments) => {
+  if (typeof data != "object") return data;
+  if (data?._placeholder === true) {
+    const attachment = typeof data.num == "number" && attachments[data.num];
     if (!attachment) throw new Error("illegal attachments");
     return attachment;
   }
-  for (const key of Object.keys(value)) value[key] = restore(value[key], attachments);
-  return value;
+  for (const key in data) data[key] = restore(data[key], attachments);
+  return data;
 };
 
 // ---------------------------------------------------------------- transports
@@ -156,53 +148,43 @@ class Transport extends Emitter {
     this._sid = engine.id;
   }
 
-  _url(scheme, extra) {
+  _url(scheme) {
     const { opts, _address } = this._engine;
-    const query = new URLSearchParams(opts.query || _address.query);
-    const own = { EIO: 4, transport: this.name, ...extra };
-    if (this._sid) own.sid = this._sid;
-    for (const key in own) query.set(key, own[key]);
-    return scheme + (_address.secure ? "s" : "") + "://" + _address.host + opts.path.replace(/\/?$/, "/?") + query;
+    const query = new URLSearchParams(opts.query || _address.search);
+    const own = { EIO: 4, transport: this.name, sid: this._sid };
+    for (const key in own) if (own[key]) query.set(key, own[key]);
+    return scheme + _address.origin + opts.path.replace(/\/?$/, "/?") + query;
   }
 
-  _opened() {
+  _ready(event) {
     this.writable = true;
-    this.emitReserved("open");
+    this._fire(event);
   }
 
-  _drained() {
-    this.writable = true;
-    this.emitReserved("drain");
-  }
-
-  _failed(message, description, context) {
-    this.emitReserved("error", Object.assign(new Error(message), { type: "TransportError", description, context }));
+  _fail(message, description, context) {
+    this._fire("error", makeError(message, { type: "TransportError", description, context }));
   }
 }
 
-// One GET waits for packets at any time, and one POST at most is under way.
+// One GET waits for packets at any time, and at most one POST is under way.
 class Polling extends Transport {
-  get name() {
-    return "polling";
-  }
-
   async open() {
     this._polling = true;
-    const body = await this._request("poll");
+    const body = await this._request();
     if (body === undefined) return;
     for (const packet of body.split("\x1e").map(decodePacket)) {
       if (packet.type == "open") {
         this._sid = JSON.parse(packet.data).sid;
-        this._opened();
+        this._ready("open");
         // Given up during the handshake: only now is it known which session the server has to close.
-        if (this._closed) return this.close();
+        if (this._closed) this.close();
       }
       if (this._closed) return;
       if (packet.type == "close") {
         this._sid = null;
-        return this.emitReserved("close", { description: "transport closed by the server" });
+        return this._fire("close", { description: "transport closed by the server" });
       }
-      this.emitReserved("packet", packet);
+      this._fire("packet", packet);
     }
     this._polling = false;
     this._settle();
@@ -210,21 +192,16 @@ class Polling extends Transport {
 
   async send(packets) {
     this.writable = false;
-    const body = (await Promise.all(packets.map(encodePacketAsText))).join("\x1e");
-    if ((await this._request("post", body)) === undefined) return;
-    this._drained();
+    const body = (await Promise.all(packets.map(encodeAsText))).join("\x1e");
+    if ((await this._request(body)) === undefined) return;
+    this._ready("drain");
     this._settle();
   }
 
   // Before an upgrade (Engine.IO protocol, upgrading): calls back when both requests have come to their end. Aborting
-  // the GET instead would close the session.
+  // the GET instead would close the session. Without a callback polling goes on.
   pause(callback) {
     this._onPause = callback;
-    this._settle();
-  }
-
-  resume() {
-    this._onPause = null;
     this._settle();
   }
 
@@ -239,50 +216,35 @@ class Polling extends Transport {
     else if (this.writable) this._onPause();
   }
 
-  // The names of the errors are those of the official client, which pages may compare.
-  async _request(action, body) {
+  // The names of the errors are those of the official client, as pages may compare them.
+  async _request(body) {
     const { extraHeaders: headers, withCredentials } = this._engine.opts;
-    const method = body === undefined ? "GET" : "POST";
     const credentials = withCredentials ? "include" : "same-origin";
     let response;
     try {
-      response = await fetch(this._url("http", { t: uniqueText() }), { method, body, headers, credentials });
-      if (response.status == 200) return await response.text();
-    } catch (error) {
-      response = error;
-    }
-    // A session whose GET has failed is gone on the server as well.
-    if (action == "poll") this._sid = null;
-    this._failed(`xhr ${action} error`, response.status || 0, response);
+      response = await fetch(this._url("http"), { method: body ? "POST" : "GET", body, headers, credentials });
+      if (response.ok) return await response.text();
+    } catch {}
+    this._fail(`xhr ${body ? "post" : "poll"} error`, response?.status, response);
   }
 }
 
-// Against caches that ignore `cache-control`.
-const uniqueText = () => Math.random().toString(36).slice(2);
+Polling.prototype.name = "polling";
 
 class WebSocketTransport extends Transport {
-  get name() {
-    return "websocket";
-  }
-
   open() {
-    try {
-      const socket = (this._socket = new WebSocket(this._url("ws")));
-      socket.binaryType = "arraybuffer";
-      socket.onopen = () => this._opened();
-      socket.onmessage = ({ data }) => this.emitReserved("packet", decodePacket(data));
-      socket.onerror = (event) => this._failed("websocket error", event);
-      socket.onclose = (context) => this.emitReserved("close", { description: "websocket connection closed", context });
-    } catch (error) {
-      // The browser forbids it, by the page's policy for instance.
-      queueMicrotask(() => this._failed("websocket error", error));
-    }
+    const socket = (this._socket = new WebSocket(this._url("ws")));
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this._ready("open");
+    socket.onmessage = ({ data }) => this._fire("packet", decodePacket(data));
+    socket.onerror = (event) => this._fail("websocket error", event);
+    socket.onclose = (context) => this._fire("close", { description: "websocket connection closed", context });
   }
 
   send(packets) {
     this.writable = false;
     for (const packet of packets) this._socket.send(encodePacket(packet));
-    queueMicrotask(() => this._drained());
+    queueMicrotask(() => this._ready("drain"));
   }
 
   close() {
@@ -290,156 +252,111 @@ class WebSocketTransport extends Transport {
   }
 }
 
-const TRANSPORTS = { polling: Polling, websocket: WebSocketTransport };
+WebSocketTransport.prototype.name = "websocket";
 
 // ---------------------------------------------------------------- engine
 
 // `[scheme:][//]host[:port][/namespace][?query]`; what is missing comes from the page's address.
 const parseUri = (uri) => {
-  const page = globalThis.location || { protocol: "https:", host: "localhost" };
-  const [, scheme = page.protocol, host, path, query] = /^(?:(\w+:)?\/\/)?([^/?#]*)([^?#]*)\??([^#]*)/.exec(uri || "");
-  const secure = /s:$/.test(scheme);
-  const ownHost = (host || page.host).replace(secure ? /:443$/ : /:80$/, "");
-  return { scheme, secure, host: ownHost, path: path || "/", query };
+  const url = (uri || "/").replace(/^(?!\/|\w+:\/\/)/, "//");
+  const { protocol, host, pathname, search } = new URL(url, globalThis.location?.href);
+  return { origin: protocol.replace(/http|ws/, "") + "//" + host, nsp: decodeURI(pathname), search };
 };
 
-// One session. Events: open, handshake, packet, packetCreate, heartbeat, ping, pong, data, message, flush, drain,
-// upgrading, upgrade, upgradeError, error, close.
+// One session. Events: open, packet, packetCreate, ping, data, drain, upgrade, upgradeError, error, close.
 class Engine extends Emitter {
   constructor(uri, opts) {
     super();
     this.opts = opts;
     this.readyState = "opening";
     this.writeBuffer = [];
-    this.upgrading = false;
-    this._inFlight = 0;
-    this._pingDeadline = Infinity;
     this._address = parseUri(uri);
-    this._transports = (opts.transports || ["polling", "websocket"]).filter((name) => TRANSPORTS[name]);
-    this._onOffline = () => this._onClose("transport close", { description: "network connection lost" });
-    if (!/^localhost(:|$)/.test(this._address.host)) globalThis.addEventListener?.("offline", this._onOffline);
-    this._use(this._createTransport(this._transports[0]));
+    this._onOffline = () => this._end("transport close", { description: "network connection lost" });
+    globalThis.addEventListener?.("offline", this._onOffline);
+    this._use(new (opts.transports[0] == "polling" ? Polling : WebSocketTransport)(this));
     this.transport.open();
-  }
-
-  write(data) {
-    this._send("message", data);
-    return this;
-  }
-
-  send(data) {
-    return this.write(data);
   }
 
   // What was written before still leaves, and an upgrade is not cut in the middle.
   close() {
-    const step = () => {
-      if (this.writeBuffer.length) this.once("drain", step);
-      else if (this.upgrading) this.once("upgrade", step).once("upgradeError", step);
-      else this._onClose("forced close");
-    };
-    if (/^open/.test(this.readyState)) {
-      this.readyState = "closing";
-      step();
-    }
-    return this;
+    const { readyState, upgrading, transport } = this;
+    const close = () => this._end("forced close");
+    if (readyState == "opening") close();
+    if (readyState != "open") return;
+    this.readyState = "closing";
+    if (upgrading || !transport.writable) this.once("drain", close);
+    else close();
   }
 
   // Timers stand still while a computer sleeps: before a packet is trusted to the connection, the clock is asked.
   _hasPingExpired() {
-    const expired = Date.now() > this._pingDeadline;
-    if (expired) queueMicrotask(() => this._onClose("ping timeout"));
+    const expired = Date.now() > this._pingEnd;
+    if (expired) queueMicrotask(() => this._end("ping timeout"));
     return expired;
-  }
-
-  _createTransport(name) {
-    return new TRANSPORTS[name](this);
   }
 
   _use(transport) {
     this.transport?.off();
     this.transport = transport;
-    subscribe(transport, {
-      packet: (packet) => this._onPacket(packet),
-      drain: () => this._onDrain(),
-      error: (error) => this._onError(error),
-      close: (details) => this._onClose("transport close", details),
-    });
+    subscribe(transport, this, "packet", "drain", "error", "close");
   }
 
-  _onPacket(packet) {
+  _onpacket(packet) {
     const { type, data } = packet;
-    this.emitReserved("packet", packet);
-    this.emitReserved("heartbeat");
+    this._fire("packet", packet);
     if (type == "open") this._onHandshake(JSON.parse(data));
     if (type == "ping") {
       this._send("pong");
-      this.emitReserved("ping");
-      this.emitReserved("pong");
-      this._restartPingTimer();
+      this._fire("ping");
+      this._awaitPing();
     }
-    if (type == "message") {
-      this.emitReserved("data", data);
-      this.emitReserved("message", data);
-    }
-    if (type == "error") this._onError(Object.assign(new Error("server error"), { code: "parser error" }));
+    if (type == "message") this._fire("data", data);
+    if (type == "error") this._onerror(new Error("server error"));
   }
 
   _onHandshake(handshake) {
-    this.emitReserved("handshake", handshake);
     this.id = handshake.sid;
     this._handshake = handshake;
     this.readyState = "open";
-    this.emitReserved("open");
-    this._flush();
+    this._awaitPing();
+    this._fire("open");
+    const { transports, upgrade } = this.opts;
+    const isPossible = handshake.upgrades.some((name) => transports.includes(name));
     // A listener may have closed the session.
-    if (this.readyState != "open") return;
-    const upgrades = handshake.upgrades.filter((name) => this._transports.includes(name));
-    if (this.opts.upgrade !== false && upgrades.length) this._probe(upgrades[0]);
-    this._restartPingTimer();
+    if (upgrade && isPossible && this.readyState == "open") this._probe();
   }
 
   // Engine.IO protocol, heartbeat: the server pings, and each ping may be late by the timeout.
-  _restartPingTimer() {
-    const { pingInterval, pingTimeout } = this._handshake;
+  _awaitPing() {
+    const delay = this._handshake.pingInterval + this._handshake.pingTimeout;
     clearTimeout(this._pingTimer);
-    this._pingDeadline = Date.now() + pingInterval + pingTimeout;
-    this._pingTimer = setTimeout(() => this._onClose("ping timeout"), pingInterval + pingTimeout);
+    this._pingEnd = Date.now() + delay;
+    this._pingTimer = setTimeout(() => this._end("ping timeout"), delay);
   }
 
   // Engine.IO protocol, upgrading: probe the new transport, let the old one come to rest, then switch. When that fails
   // the session stays where it is.
-  _probe(name) {
-    const transport = this._createTransport(name);
-    const stop = () => {
-      unsubscribe();
-      transport.off();
+  _probe() {
+    const transport = (this._probing = new WebSocketTransport(this));
+    const fail = () => {
+      transport.off().close();
       this.upgrading = false;
+      this._fire("upgradeError", new Error("probe error"));
+      this.transport.pause();
+      this._ondrain();
     };
-    const fail = (cause) => {
-      stop();
-      transport.close();
-      this.emitReserved("upgradeError", Object.assign(new Error("probe error: " + cause), { transport: name }));
-      this.transport.resume?.();
-      this._flush();
+    const switchOver = () => {
+      this.upgrading = false;
+      transport.off().send([{ type: "upgrade" }]);
+      this._use(transport);
+      this._fire("upgrade", transport);
     };
-    const unsubscribe = subscribe(this, { close: () => fail("socket closed") });
-    subscribe(transport, {
-      open: () => transport.send([{ type: "ping", data: "probe" }]),
-      error: fail,
-      close: () => fail("transport closed"),
-      packet: ({ type, data }) => {
-        if (type != "pong" || data != "probe") return fail("unexpected packet");
-        this.upgrading = true;
-        this.emitReserved("upgrading", transport);
-        this.transport.pause(() => {
-          stop();
-          this._use(transport);
-          transport.send([{ type: "upgrade" }]);
-          this.emitReserved("upgrade", transport);
-          this._flush();
-        });
-      },
+    transport.on("open", () => transport.send([{ type: "ping", data: "probe" }]));
+    transport.on("error", fail).on("close", fail);
+    transport.on("packet", ({ type, data }) => {
+      if (type + data != "pongprobe") return fail();
+      this.upgrading = true;
+      this.transport.pause(switchOver);
     });
     transport.open();
   }
@@ -447,51 +364,47 @@ class Engine extends Emitter {
   _send(type, data) {
     if (!/^open/.test(this.readyState)) return;
     const packet = { type, data };
-    this.emitReserved("packetCreate", packet);
+    this._fire("packetCreate", packet);
     this.writeBuffer.push(packet);
     this._flush();
   }
 
+  // As many packets as one POST may carry, by a safe estimate; one that is too large alone is the server's to refuse.
   _flush() {
-    if (this.readyState == "closed" || this.upgrading || !this.transport.writable || !this.writeBuffer.length) return;
-    const packets = this._nextBatch();
-    this._inFlight = packets.length;
-    this.transport.send(packets);
-    this.emitReserved("flush");
+    const { transport, writeBuffer } = this;
+    if (this.upgrading || !transport.writable) return;
+    let count = 0;
+    let size = 0;
+    for (const { data } of writeBuffer) {
+      if (transport.pause) size += new Blob([data]).size * 1.4 + 5;
+      if (count && size > this._handshake.maxPayload) break;
+      count++;
+    }
+    transport.send(writeBuffer.splice(0, count));
   }
 
-  // As many packets as one POST may carry; a single one that is too large is for the server to refuse.
-  _nextBatch() {
-    const { maxPayload } = this._handshake;
-    if (this.transport.name != "polling" || !maxPayload) return [...this.writeBuffer];
-    let size = -1;
-    const end = this.writeBuffer.findIndex((packet, index) => (size += 1 + encodedSize(packet)) > maxPayload && index);
-    return this.writeBuffer.slice(0, end < 0 ? undefined : end);
-  }
-
-  // Packets stay in the buffer until the transport has taken them.
-  _onDrain() {
-    this.writeBuffer.splice(0, this._inFlight);
-    this._inFlight = 0;
+  _ondrain() {
     if (this.writeBuffer.length) this._flush();
-    else this.emitReserved("drain");
+    else this._fire("drain");
   }
 
-  _onError(error) {
-    this.emitReserved("error", error);
-    this._onClose("transport error", error);
+  _onclose(details) {
+    this._end("transport close", details);
   }
 
-  _onClose(reason, details) {
+  _onerror(error) {
+    this._fire("error", error);
+    this._end("transport error", error);
+  }
+
+  _end(reason, details) {
     if (this.readyState == "closed") return;
     this.readyState = "closed";
     clearTimeout(this._pingTimer);
     globalThis.removeEventListener?.("offline", this._onOffline);
-    this.transport.off();
-    this.transport.close();
+    for (const transport of [this.transport, this._probing]) transport?.off().close();
     this.id = null;
-    this.emitReserved("close", reason, details);
-    this.writeBuffer = [];
+    this._fire("close", reason, details);
   }
 }
 
@@ -499,6 +412,10 @@ class Engine extends Emitter {
 
 const DEFAULTS = {
   path: "/socket.io",
+  multiplex: true,
+  transports: ["polling", "websocket"],
+  upgrade: true,
+  autoConnect: true,
   timeout: 20000,
   reconnection: true,
   reconnectionAttempts: Infinity,
@@ -512,159 +429,127 @@ const DEFAULTS = {
 class Manager extends Emitter {
   constructor(uri, opts) {
     super();
-    if (uri && typeof uri == "object") [uri, opts] = [undefined, uri];
     this.uri = uri;
     this.opts = { ...DEFAULTS, ...opts };
     this.nsps = {};
-    this._autoConnect = this.opts.autoConnect !== false;
     this._readyState = "closed";
-    this._reconnecting = this._stopped = false;
+    // Above 0 while it reconnects.
     this._attempts = 0;
-    if (this._autoConnect) this.open();
+    if (this.opts.autoConnect) this.open();
   }
 
-  open(callback) {
+  open() {
     if (this._readyState != "closed") return this;
-    const { timeout, reconnection } = this.opts;
     this._readyState = "opening";
     this._stopped = false;
-    const engine = (this.engine = new Engine(this.uri, this.opts));
-    const fail = (error) => {
-      this._cleanup();
-      this._readyState = "closed";
-      this.emitReserved("error", error);
-      if (callback) callback(error);
-      else if (reconnection && !this._attempts) this._reconnect();
-    };
-    const open = () => {
-      this._onOpen();
-      callback?.();
-    };
-    this._unsubscribe = subscribe(engine, { open, error: fail });
-    if (timeout !== false) {
-      this._timer = setTimeout(() => {
-        fail(new Error("timeout"));
-        engine.close();
-      }, timeout);
-    }
+    this.engine = new Engine(this.uri, this.opts);
+    this._unsubscribe = subscribe(this.engine, this, "open", "ping", "data", "error", "close");
+    const { timeout } = this.opts;
+    if (timeout) this._timer = setTimeout(() => this._onerror(new Error("timeout")), timeout);
     return this;
   }
 
-  connect(callback) {
-    return this.open(callback);
-  }
-
   socket(nsp, opts) {
-    const known = this.nsps[nsp];
-    if (known && this._autoConnect && !known.active) known.connect();
-    return known || (this.nsps[nsp] = new Socket(this, nsp, opts));
+    const socket = (this.nsps[nsp] = this.nsps[nsp] || new Socket(this, nsp, opts));
+    return this.opts.autoConnect ? socket.connect() : socket;
   }
 
   disconnect() {
     this._stopped = true;
-    this._reconnecting = false;
-    this._onClose("forced close");
+    this._attempts = 0;
+    this._reset();
+    this._onclose("forced close");
   }
 
-  _onOpen() {
-    this._cleanup();
+  _onopen() {
+    clearTimeout(this._timer);
     this._readyState = "open";
-    this._unsubscribe = subscribe(this.engine, {
-      ping: () => this.emitReserved("ping"),
-      data: (data) => this._onData(data),
-      error: (error) => this.emitReserved("error", error),
-      close: (reason, details) => this._onClose(reason, details),
-    });
-    this.emitReserved("open");
+    this._fire("open");
+    if (this._attempts) this._fire("reconnect", this._attempts);
+    this._attempts = 0;
   }
 
-  _send(packet) {
-    for (const part of encode(packet)) this.engine.write(part);
+  // An open session closes after it, one that opens does not.
+  _onerror(error) {
+    const { _readyState, _attempts } = this;
+    if (_readyState == "opening") this._reset();
+    this._fire("error", error);
+    if (_readyState == "open") return;
+    this._reconnect();
+    if (_attempts) this._fire("reconnect_error", error);
   }
 
-  _onData(data) {
+  _onping() {
+    this._fire("ping");
+  }
+
+  _ondata(data) {
     try {
       const packet = this._collect(data);
       // An error in a listener must not be taken for one of the packet.
-      if (packet) queueMicrotask(() => this.emitReserved("packet", packet));
+      if (packet) queueMicrotask(() => this._fire("packet", packet));
     } catch (error) {
-      this._onClose("parse error", error);
+      this._onclose("parse error", error);
     }
   }
 
   // Socket.IO protocol, binary: the text comes first, then the attachments it announces and nothing else.
   _collect(data) {
-    const isText = typeof data == "string";
-    if (isText == !!this._partial) throw new Error(isText ? "attachment expected" : "attachment not expected");
-    const packet = this._partial || decode(data);
-    if (packet.attachments) {
-      this._partial = packet;
-      if (isText) this._attachments = [];
-      else this._attachments.push(data);
-      if (this._attachments.length < packet.attachments) return;
-      this._partial = null;
-      packet.data = restore(packet.data, this._attachments);
-    }
+    const { _partial } = this;
+    if (isBinary(data) != !!_partial) throw new Error("illegal attachments");
+    const packet = _partial || decode(data);
+    if (_partial) packet.received.push(data);
+    this._partial = packet.received.length < packet.attachments && packet;
+    if (this._partial) return;
+    packet.data = restore(packet.data, packet.received);
     return packet;
   }
 
-  _cleanup() {
+  _reset() {
     clearTimeout(this._timer);
     this._unsubscribe?.();
+    this.engine?.close();
     this._partial = null;
+    this._readyState = "closed";
   }
 
-  _onClose(reason, details) {
-    this._cleanup();
-    this.engine?.close();
-    this._attempts = 0;
-    this._readyState = "closed";
-    this.emitReserved("close", reason, details);
+  _onclose(reason, details) {
+    if (this._readyState == "opening") return this._onerror(new Error(reason));
+    this._reset();
+    this._fire("close", reason, details);
     this._reconnect();
   }
 
   _reconnect() {
-    const { reconnection, reconnectionAttempts, reconnectionDelay, reconnectionDelayMax, randomizationFactor } = this.opts;
-    if (this._reconnecting || this._stopped || !reconnection) return;
-    if (this._attempts >= reconnectionAttempts) {
+    const { opts } = this;
+    if (this._stopped || !opts.reconnection) return;
+    if (this._attempts >= opts.reconnectionAttempts) {
       this._attempts = 0;
-      return this.emitReserved("reconnect_failed");
+      return this._fire("reconnect_failed");
     }
-    this._reconnecting = true;
-    const jitter = 1 + (Math.random() * 2 - 1) * randomizationFactor;
-    const delay = Math.min(reconnectionDelay * 2 ** this._attempts++ * jitter, reconnectionDelayMax);
-    this._timer = setTimeout(() => this._attempt(), delay);
-  }
-
-  _attempt() {
-    const attempt = this._attempts;
-    if (!this._stopped) this.emitReserved("reconnect_attempt", attempt);
-    // The listeners may have disconnected.
-    if (this._stopped) return;
-    this.open((error) => {
-      this._reconnecting = false;
-      if (error) {
-        this._reconnect();
-        this.emitReserved("reconnect_error", error);
-      } else {
-        this._attempts = 0;
-        this.emitReserved("reconnect", attempt);
-      }
-    });
+    const jitter = 1 + (Math.random() * 2 - 1) * opts.randomizationFactor;
+    const delay = opts.reconnectionDelay * 2 ** this._attempts++ * jitter;
+    this._timer = setTimeout(() => {
+      this._fire("reconnect_attempt", this._attempts);
+      // The listeners may have disconnected.
+      if (!this._stopped) this.open();
+    }, Math.min(delay, opts.reconnectionDelayMax));
   }
 }
 
 // The settings are methods too: with a value they set it, without one they return it.
-for (const name of Object.keys(DEFAULTS).slice(1)) {
-  Manager.prototype[name] = function (...value) {
-    if (!value.length) return this.opts[name];
-    this.opts[name] = value[0];
-    if (name == "reconnection") this._stopped = !value[0];
+for (const name in DEFAULTS) {
+  Manager.prototype[name] = function (value) {
+    if (value === undefined) return this.opts[name];
+    this.opts[name] = value;
     return this;
   };
 }
 
 // ---------------------------------------------------------------- socket
+
+// The names under which catch-all listeners are kept; no server can send a symbol.
+const ANY = { Any: Symbol(), AnyOutgoing: Symbol() };
 
 // One namespace. Events: connect, connect_error, disconnect, and whatever the server emits.
 class Socket extends Emitter {
@@ -673,26 +558,20 @@ class Socket extends Emitter {
     this.io = manager;
     this.nsp = nsp;
     this.connected = this.recovered = false;
+    // Whether it follows the manager, connected at the moment or not.
+    this.active = false;
     this.sendBuffer = [];
     this.receiveBuffer = [];
     this.flags = {};
     this.acks = new Map();
     this._nextAckId = 0;
     this._queue = [];
-    this._anyListeners = [];
-    this._anyOutgoingListeners = [];
     this._opts = { ...opts };
     this.auth = this._opts.auth;
-    if (manager._autoConnect) this.connect();
   }
 
   get disconnected() {
     return !this.connected;
-  }
-
-  // Whether it follows the manager, connected at the moment or not.
-  get active() {
-    return !!this._unsubscribe;
   }
 
   get volatile() {
@@ -700,8 +579,8 @@ class Socket extends Emitter {
     return this;
   }
 
-  compress(compress) {
-    this.flags.compress = compress;
+  // Left to the browser.
+  compress() {
     return this;
   }
 
@@ -712,53 +591,38 @@ class Socket extends Emitter {
 
   connect() {
     const { io, active } = this;
-    if (this.connected) return this;
     if (!active) {
-      this._unsubscribe = subscribe(io, {
-        open: () => this._onOpen(),
-        packet: (packet) => packet.nsp == this.nsp && this._onPacket(packet),
-        error: (error) => this.connected || this.emitReserved("connect_error", error),
-        close: (reason, details) => this._onClose(reason, details),
-      });
+      this.active = true;
+      this._unsubscribe = subscribe(io, this, "open", "packet", "error", "close");
+      if (io._readyState == "open") this._onopen();
     }
-    if (!io._reconnecting) io.open();
-    if (!active && io._readyState == "open") this._onOpen();
+    if (!io._attempts) io.open();
     return this;
-  }
-
-  open() {
-    return this.connect();
   }
 
   disconnect() {
     const { connected } = this;
     if (connected) this._send({ type: DISCONNECT });
     this._leave();
-    if (connected) this._onClose("io client disconnect");
+    if (connected) this._onclose("io client disconnect");
     return this;
-  }
-
-  close() {
-    return this.disconnect();
   }
 
   send(...args) {
     return this.emit("message", ...args);
   }
 
-  emit(event, ...args) {
+  emit(...args) {
     const { flags, io, _opts } = this;
-    if (RESERVED_EVENTS.includes(event)) throw new Error(`"${event}" is a reserved event name`);
     this.flags = {};
-    const packet = { type: EVENT, data: [event, ...args] };
+    if (RESERVED.includes(args[0])) throw new Error(`"${args[0]}" is a reserved event name`);
+    const packet = { type: EVENT, data: args };
+    const ack = typeof args[args.length - 1] == "function" && args.pop();
     if (_opts.retries && !flags.queued && !flags.volatile) {
-      this._enqueue(packet.data, flags);
+      this._enqueue(args, ack, flags);
       return this;
     }
-    if (typeof args[args.length - 1] == "function") {
-      packet.id = this._nextAckId++;
-      this._registerAck(packet.id, packet.data.pop(), flags.timeout ?? _opts.ackTimeout);
-    }
+    if (ack) packet.id = this._addAck(ack, { timeout: _opts.ackTimeout, ...flags });
     const usable = this.connected && !io.engine._hasPingExpired();
     if (flags.volatile && !(usable && io.engine.transport.writable)) return this;
     if (usable) this._sendEvent(packet);
@@ -766,48 +630,47 @@ class Socket extends Emitter {
     return this;
   }
 
-  emitWithAck(event, ...args) {
+  emitWithAck(...args) {
     return new Promise((resolve, reject) => {
-      const ack = (error, value) => (error ? reject(error) : resolve(value));
-      ack.withError = true;
-      this.emit(event, ...args, ack);
+      this.flags.withError = true;
+      this.emit(...args, (error, value) => (error ? reject(error) : resolve(value)));
     });
   }
 
-  _registerAck(id, ack, timeout) {
-    if (timeout === undefined) return this.acks.set(id, ack);
-    const timer = setTimeout(() => {
-      this.acks.delete(id);
-      this.sendBuffer = this.sendBuffer.filter((packet) => packet.id !== id);
-      ack.call(this, new Error("operation has timed out"));
-    }, timeout);
-    const entry = (...args) => {
+  _addAck(ack, { timeout, withError = timeout !== undefined }) {
+    const id = this._nextAckId++;
+    const entry = (error, ...results) => {
       clearTimeout(timer);
-      ack.apply(this, args);
+      this.acks.delete(id);
+      if (withError) ack(error, ...results);
+      else if (!error) ack(...results);
     };
-    entry.withError = true;
+    const onTimeout = () => {
+      this.sendBuffer = this.sendBuffer.filter((packet) => packet.id !== id);
+      entry(new Error("operation has timed out"));
+    };
+    const timer = timeout === undefined ? null : setTimeout(onTimeout, timeout);
     this.acks.set(id, entry);
+    return id;
   }
 
   // Option `retries`: one packet at a time, in order, sent again until it is acknowledged or was tried often enough.
-  _enqueue(args, flags) {
-    const userAck = typeof args[args.length - 1] == "function" ? args.pop() : () => {};
-    const entry = { args, flags: { ...flags, queued: true }, tries: 0, pending: false };
-    const ack = (error, ...results) => {
+  _enqueue(args, ack, flags) {
+    const entry = { args, flags: { ...flags, queued: true, withError: true }, tries: 0 };
+    const onAck = (error, ...results) => {
       entry.pending = false;
       if (!error || entry.tries > this._opts.retries) {
         this._queue.shift();
-        userAck(error, ...results);
+        if (ack) ack(error, ...results);
       }
-      this._drainQueue();
+      this._sendNext();
     };
-    ack.withError = true;
-    args.push(ack);
+    args.push(onAck);
     this._queue.push(entry);
-    this._drainQueue();
+    this._sendNext();
   }
 
-  _drainQueue() {
+  _sendNext() {
     const [entry] = this._queue;
     if (!this.connected || !entry || entry.pending) return;
     entry.pending = true;
@@ -817,110 +680,94 @@ class Socket extends Emitter {
   }
 
   _sendEvent(packet) {
-    for (const listener of this._anyOutgoingListeners) listener.apply(this, packet.data);
+    this._fire(ANY.AnyOutgoing, ...packet.data);
     this._send(packet);
   }
 
   _send(packet) {
-    this.io._send({ ...packet, nsp: this.nsp });
+    for (const part of encode(packet, this.nsp)) this.io.engine._send("message", part);
   }
 
-  _onOpen() {
+  _onopen() {
     const { auth } = this;
-    const recovery = this._pid && { pid: this._pid, offset: this._offset };
-    const send = (data) => this._send({ type: CONNECT, data: recovery ? { ...recovery, ...data } : data });
+    const send = (data) => this._send({ type: CONNECT, data: { pid: this._pid, offset: this._offset, ...data } });
     if (typeof auth == "function") auth.call(this, send);
     else send(auth);
   }
 
-  _onPacket({ type, id, data }) {
-    if (type == CONNECT) this._onConnect(data || {});
+  _onerror(error) {
+    if (!this.connected) this._fire("connect_error", error);
+  }
+
+  _onpacket({ nsp, type, id, data = [] }) {
+    if (nsp != this.nsp) return;
+    if (type == CONNECT) this._onconnect(data);
     if (type == EVENT) {
-      const args = data || [];
-      if (id !== undefined) args.push(this._ackSender(id));
-      if (this.connected) this._dispatch(args);
-      else this.receiveBuffer.push(args);
+      let sent = id === undefined;
+      const acknowledge = (...args) => {
+        if (!sent) this._send({ type: ACK, id, data: args });
+        sent = true;
+      };
+      if (!sent) data.push(acknowledge);
+      if (this.connected) this._dispatch(data);
+      else this.receiveBuffer.push(data);
     }
-    if (type == ACK) this._onAck(id, data);
+    if (type == ACK) this.acks.get(id)?.(null, ...data);
     if (type == DISCONNECT) {
       this._leave();
-      this._onClose("io server disconnect");
+      this._onclose("io server disconnect");
     }
     if (type == CONNECT_ERROR) {
       this._leave();
-      this.emitReserved("connect_error", Object.assign(new Error(data.message), { data: data.data }));
+      this._fire("connect_error", makeError(data.message, data));
     }
   }
 
-  _onConnect({ sid, pid }) {
-    if (!sid) return this.emitReserved("connect_error", new Error("the server speaks an older protocol"));
+  _onconnect({ sid, pid }) {
     this.id = sid;
-    this.recovered = !!pid && this._pid === pid;
+    this.recovered = !!pid && pid == this._pid;
     this._pid = pid;
     this.connected = true;
     for (const args of this.receiveBuffer.splice(0)) this._dispatch(args);
     for (const packet of this.sendBuffer.splice(0)) this._sendEvent(packet);
-    this._drainQueue();
-    this.emitReserved("connect");
+    this._sendNext();
+    this._fire("connect");
   }
 
   _dispatch(args) {
-    for (const listener of this._anyListeners) listener.apply(this, args);
-    this.emitReserved(...args);
+    this._fire(ANY.Any, ...args);
+    this._fire(...args);
     // Connection state recovery: the last argument says how far this client has read.
     const offset = args[args.length - 1];
     if (this._pid && typeof offset == "string") this._offset = offset;
   }
 
-  _ackSender(id) {
-    let sent = false;
-    return (...data) => {
-      if (!sent) this._send({ type: ACK, id, data });
-      sent = true;
-    };
-  }
-
-  _onAck(id, data) {
-    const ack = this.acks.get(id);
-    this.acks.delete(id);
-    ack?.apply(this, ack.withError ? [null, ...data] : data);
-  }
-
   _leave() {
     this._unsubscribe?.();
-    this._unsubscribe = null;
+    this.active = false;
     if (!Object.values(this.io.nsps).some(({ active }) => active)) this.io.disconnect();
   }
 
-  _onClose(reason, details) {
+  _onclose(reason, details) {
     this.connected = false;
     this.id = undefined;
-    this.emitReserved("disconnect", reason, details);
+    this._fire("disconnect", reason, details);
     // Acknowledgements of packets that still wait to be sent may still come.
     for (const [id, ack] of this.acks) {
-      if (this.sendBuffer.some((packet) => packet.id === id)) continue;
-      this.acks.delete(id);
-      if (ack.withError) ack.call(this, new Error("socket has been disconnected"));
+      if (!this.sendBuffer.some((packet) => packet.id === id)) ack(new Error("socket has been disconnected"));
     }
   }
 }
 
-// onAny and onAnyOutgoing with their companions.
-for (const [suffix, list] of [["Any", "_anyListeners"], ["AnyOutgoing", "_anyOutgoingListeners"]]) {
-  const methods = {
-    on: (listeners, listener) => [...listeners, listener],
-    prepend: (listeners, listener) => [listener, ...listeners],
-    off: (listeners, listener) => listeners.filter((entry) => listener && entry !== listener),
-  };
-  for (const prefix in methods) {
-    Socket.prototype[prefix + suffix] = function (listener) {
-      this[list] = methods[prefix](this[list], listener);
-      return this;
+Socket.prototype.open = Socket.prototype.connect;
+Socket.prototype.close = Socket.prototype.disconnect;
+
+for (const suffix in ANY) {
+  for (const verb of ["on", "prepend", "off", "listeners"]) {
+    Socket.prototype[verb + suffix] = function (listener) {
+      return this[verb](ANY[suffix], listener);
     };
   }
-  Socket.prototype["listeners" + suffix] = function () {
-    return this[list];
-  };
 }
 
 // ---------------------------------------------------------------- io()
@@ -929,16 +776,13 @@ const managers = {};
 
 // Sockets of different namespaces share a connection; a second one for the same namespace gets a connection of its own.
 const io = (uri, opts) => {
-  if (uri && typeof uri == "object") [uri, opts] = [undefined, uri];
-  const { path = DEFAULTS.path, forceNew, multiplex } = opts || {};
-  const { scheme, host, path: nsp } = parseUri(uri);
-  const key = scheme + host + path;
-  const own = forceNew || multiplex === false || (managers[key] && nsp in managers[key].nsps);
-  const manager = own ? new Manager(uri, opts) : (managers[key] = managers[key] || new Manager(uri, opts));
-  return manager.socket(nsp, opts);
+  if (uri && typeof uri == "object") [uri, opts] = [, uri];
+  const { path, forceNew, multiplex } = { ...DEFAULTS, ...opts };
+  const { origin, nsp } = parseUri(uri);
+  const key = origin + path;
+  if (forceNew || !multiplex || managers[key]?.nsps[nsp]) return new Manager(uri, opts).socket(nsp, opts);
+  return (managers[key] = managers[key] || new Manager(uri, opts)).socket(nsp, opts);
 };
 
-Object.assign(io, { io, connect: io, Manager, Socket, protocol: 5 });
-globalThis.io = io;
-if (typeof module == "object") module.exports = io;
+globalThis.io = Object.assign(io, { io, connect: io, Manager, Socket, protocol: 5 });
 })();

@@ -151,7 +151,7 @@ impl<'a> Payload<'a> {
     }
 
     /// The arguments one by one, each as raw JSON.
-    pub fn args(&self) -> impl Iterator<Item = &'a str> {
+    pub fn args(&self) -> crate::wire::json::Elements<'a> {
         crate::wire::json::elements(self.json)
     }
 }

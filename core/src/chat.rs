@@ -342,6 +342,9 @@ impl<'m> Chat<'m> {
 
     /// Keeps a message for those who come later, and forgets the oldest that are too many.
     fn remember(&mut self, context: &mut dyn Context, remembered: Remembered) {
+        if remembered.bytes > self.limits.history_bytes_max {
+            return context.discard(remembered.event);
+        }
         while self.history.is_full() || self.history_bytes + remembered.bytes > self.limits.history_bytes_max {
             let Some(oldest) = self.history.pop_front() else { break };
             self.history_bytes -= oldest.bytes;
@@ -370,11 +373,12 @@ impl<'m> Chat<'m> {
         context.set_data(socket, name.as_bytes())?;
         let time = Time::of(context.now());
         let (id, name) = identity(context, socket)?;
-        answer(context, reply, &Named { name: &name }, self.scratch)?;
+        let answered = answer(context, reply, &Named { name: &name }, self.scratch);
         let presence =
             Presence { id: &id, name: &name, time: time.text(), uptime_ms: time.uptime_ms(), count: None };
         let json = write(&presence, self.scratch)?;
-        Ok(context.emit(Target::all(), "name", Payload::json(json))?)
+        context.emit(Target::all(), "name", Payload::json(json))?;
+        answered
     }
 
     fn run(&mut self, context: &mut dyn Context) -> &Run {

@@ -51,6 +51,12 @@ pub trait Frames {
 
     /// Whether a frame of `len` bytes would find room.
     fn has_room(&self, len: usize) -> bool;
+
+    /// Whether a frame of `len` bytes would find room if there were no others. Default: yes.
+    fn could_hold(&self, len: usize) -> bool {
+        let _ = len;
+        true
+    }
 }
 
 /// Where one frame of [`FixedFrames`] is.
@@ -192,6 +198,10 @@ impl<S: Storage<Place>> Frames for FixedFrames<'_, S> {
     fn has_room(&self, len: usize) -> bool {
         let place = self.free != NONE || self.places.len() < self.places.limit();
         place && self.used + HEADER + len <= self.bytes.len()
+    }
+
+    fn could_hold(&self, len: usize) -> bool {
+        HEADER + len <= self.bytes.len()
     }
 }
 

@@ -28,6 +28,7 @@ pub mod frames;
 pub mod ids;
 mod index;
 pub mod limits;
+pub mod lines;
 pub mod memory;
 mod rooms;
 mod server;
@@ -38,7 +39,7 @@ mod timers;
 pub mod wire;
 
 pub use app::{App, Context, Decision, Event, Payload, Target};
-pub use engine::outbox::{Outgoing, OutgoingPacket};
+pub use engine::outbox::{Outgoing, OutgoingPacket, Waiting};
 pub use engine::response::{Answer, Refusal, Response, reason_phrase};
 pub use engine::session::CloseReason;
 pub use ids::{RequestId, SessionId, SocketId, TransportId};

@@ -24,6 +24,10 @@ pub struct Limits {
     pub payload_bytes_max: u32,
     /// Sessions at once. Default 10,000. A further handshake is answered 503 with `Retry-After`.
     pub clients_max: u32,
+    /// Sessions on long polling at once, those about to upgrade included. Default: as many as there are sessions. A further
+    /// handshake over polling is answered 503. A device with few connections keeps some free so, since a poll that waits
+    /// occupies one.
+    pub polling_clients_max: u32,
     /// Namespaces one session may be in at once. Default 16. A further CONNECT gets a CONNECT_ERROR.
     pub namespaces_by_session_max: u16,
     /// Bytes queued for one client. Default 1,048,576. Over it, volatile packets are dropped and for any other the client
@@ -56,6 +60,7 @@ impl Default for Limits {
             close_timeout: Duration::from_ms(30_000),
             payload_bytes_max: 1_000_000,
             clients_max: 10_000,
+            polling_clients_max: u32::MAX,
             namespaces_by_session_max: 16,
             outbox_bytes_max: 1 << 20,
             outbox_packets_max: 4_096,

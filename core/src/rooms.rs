@@ -205,6 +205,11 @@ impl<M: Memory> Rooms<M> {
         frames.release(name);
     }
 
+    /// Whether there is no room, and nobody in one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rooms.live() == 0 && self.memberships.live() == 0
+    }
+
     /// How many sockets are in a room.
     pub(crate) fn members(&self, room: u32) -> u32 {
         self.rooms[room].members
@@ -263,12 +268,3 @@ impl Walk {
         Self { next: NONE }
     }
 }
-
-/// Whether the table has nothing in it; for tests that look for leaks.
-#[cfg(test)]
-impl<M: Memory> Rooms<M> {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rooms.live() == 0 && self.memberships.live() == 0
-    }
-}
-

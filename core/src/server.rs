@@ -1,7 +1,7 @@
 //! The server: inputs in, outputs out. It routes; the layers below it parse and decide.
 
 use crate::app::{App, Connect, Decision, Event, Message, Payload, Protocol, Attachments, Context};
-use crate::engine::outbox::Outgoing;
+use crate::engine::outbox::{Outgoing, Waiting};
 use crate::engine::response::Answer;
 use crate::engine::session::{CloseReason, Pending, Poll};
 use crate::engine::state::Carrier;
@@ -137,10 +137,7 @@ impl<A: App, M: Memory> Server<A, M> {
             Input::Body { request, session, body } => self.body(request, session, body),
             Input::BodyTooLarge { request, session } => self.sockets.engine.post_too_large(request, session),
             Input::Flushed { transport } => {
-                // A polling transport may have become a WebSocket since: then its packets are accounted for already.
-                if let Some(index) = self.sockets.engine.find_transport(transport) {
-                    self.sockets.engine.flushed(index);
-                }
+                self.sockets.engine.transport_flushed(transport);
             }
             Input::Message { transport, message } => self.message(transport, message),
             Input::Request { request, head } => self.sockets.engine.request(request, head),
@@ -176,6 +173,17 @@ impl<A: App, M: Memory> Server<A, M> {
         self.sockets.engine.next(transport, budget_bytes)
     }
 
+    /// How many packets [`Self::next`] would hand out for a transport, and how long they are as the body of a poll.
+    pub fn waiting(&self, transport: TransportId) -> Waiting {
+        self.sockets.engine.waiting(transport)
+    }
+
+    /// Whether a transport is still one of its session. The frames of what was taken for it last as long, and until
+    /// [`Input::Flushed`].
+    pub fn is_attached(&self, transport: TransportId) -> bool {
+        self.sockets.engine.find_transport(transport).is_some()
+    }
+
     /// The frames that [`Self::next`] refers to.
     pub const fn frames(&self) -> &M::Frames {
         &self.sockets.engine.frames
@@ -207,6 +215,11 @@ impl<A: App, M: Memory> Server<A, M> {
     /// How many sessions there are.
     pub fn sessions(&self) -> usize {
         self.sockets.engine.sessions.live() as usize
+    }
+
+    /// Whether nothing is left of any client: no session, socket, room, packet or acknowledgement.
+    pub fn is_idle(&self) -> bool {
+        self.sockets.is_idle()
     }
 
     /// Tells one thing about a session, or does one thing that was put off; `None` if the driver need not know.
@@ -355,7 +368,9 @@ impl<A: App, M: Memory> Server<A, M> {
             Received::Binary(bytes) => Message::Binary(bytes),
             Received::Text(text) => Message::Text(text),
             Received::Base64(_) => {
-                let Ok(frame) = self.sockets.insert_received(received) else { return };
+                let Ok(frame) = self.sockets.insert_received(received) else {
+                    return self.sockets.engine.close(index, CloseReason::OutboxFull);
+                };
                 let held = self.sockets.engine.frames.hold(frame);
                 self.sockets.engine.frames.release(frame);
                 match held {
@@ -375,7 +390,7 @@ impl<A: App, M: Memory> Server<A, M> {
         let limits = self.sockets.packet_limits();
         let packet = match Packet::parse(text, &limits) {
             Ok(packet) if !self.sockets.is_assembling(index) => packet,
-            _ => return self.sockets.reject_packet(index),
+            _ => return self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
         };
         let attachments = match packet.body {
             Body::Event { attachments, .. } | Body::Ack { attachments, .. } => attachments,
@@ -393,7 +408,7 @@ impl<A: App, M: Memory> Server<A, M> {
         let complete = match self.sockets.continue_assembly(index, received) {
             Progress::Complete(complete) => complete,
             Progress::Incomplete => return,
-            Progress::Malformed => return self.sockets.reject_packet(index),
+            Progress::Malformed => return self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
         };
         let limits = self.sockets.packet_limits();
         match self.sockets.engine.frames.hold(complete.header) {
@@ -413,6 +428,10 @@ impl<A: App, M: Memory> Server<A, M> {
         let socket = self.sockets.on_session(index, packet.namespace);
         match (packet.body, socket) {
             (Body::Connect { auth }, None) => self.connect(index, packet.namespace, auth),
+            // Who is not in yet has nothing to say.
+            (_, Some(socket)) if self.sockets.table[socket].state == SocketState::Pending => {
+                self.sockets.reject_packet(index);
+            }
             (Body::Disconnect, Some(socket)) => {
                 if self.sockets.table[socket].is_connected() {
                     self.depart(socket, CloseReason::ClientNamespaceDisconnect);
@@ -422,13 +441,9 @@ impl<A: App, M: Memory> Server<A, M> {
                 let id_of_socket = self.sockets.id(socket);
                 let reply = id.map(|id| Reply { socket: id_of_socket, id });
                 let event = Event { name, payload: Payload { json: args, attachments }, reply };
-                match self.sockets.table[socket].state {
-                    SocketState::Connected | SocketState::Accepted => {
-                        self.app.on_event(&mut self.sockets, id_of_socket, event);
-                    }
-                    // What was on its way when the application made it leave.
-                    SocketState::Leaving(_) => {}
-                    SocketState::Pending => self.sockets.reject_packet(index),
+                // Otherwise it was on its way when the application made the socket leave.
+                if self.sockets.table[socket].is_connected() {
+                    self.app.on_event(&mut self.sockets, id_of_socket, event);
                 }
             }
             (Body::Ack { id, args, .. }, Some(socket)) => {
@@ -456,6 +471,8 @@ impl<A: App, M: Memory> Server<A, M> {
         let id = self.sockets.id(socket);
         let decision = self.app.on_connect(&mut self.sockets, id, &Connect { namespace, auth });
         match decision {
+            // The application has decided already, through its context.
+            _ if self.sockets.table[socket].state != SocketState::Pending => {}
             Decision::Accept => {
                 if self.sockets.admit(socket) {
                     self.sockets.table[socket].state = SocketState::Connected;

@@ -30,6 +30,11 @@ impl<T: Default, S: Storage<Slot<T>>> Table<T, S> {
         Self { slots, free: NONE, live: 0, max, value: core::marker::PhantomData }
     }
 
+    /// How many values there can be.
+    pub(crate) const fn max(&self) -> u32 {
+        self.max
+    }
+
     /// Whether `count` more values would find room.
     pub(crate) const fn has_room(&self, count: u32) -> bool {
         self.live.saturating_add(count) <= self.max

@@ -24,14 +24,14 @@ step_client() {
     behaviour_of_sprat
 }
 
-# The same script against the same contract, served by Sprat.
+# The same script against the same contract, served by an example of Sprat's library.
 behaviour_of_sprat() {
     cargo build --release --locked --package sprat --example behaviour
     local client
     for client in official own; do
         printf -- '-- the %s client, against Sprat\n' "$client"
         start_server behaviour "$target_dir/release/examples/behaviour" --listen 127.0.0.1:0
-        SPRAT_URL=$server_url CLIENT=$client node_test behaviour.mjs
+        SPRAT_URL=$server_url CLIENT=$client SKIP=recovery node_test behaviour.mjs
     done
 }
 

@@ -19,7 +19,7 @@ class Chatter:
     """A connected user. `kind` is how it talks: over polling, WebSocket, or the one upgraded to the other."""
 
     def __init__(self, url, kind="websocket", name=None, **options):
-        self.socket = socketio.Client(reconnection=False, request_timeout=WAIT_S, **options)
+        self.socket = socketio.Client(**{"reconnection": False, "request_timeout": WAIT_S, **options})
         self.events = queue.Queue()
         self.seen = []
         self.reasons = queue.Queue()

@@ -24,8 +24,8 @@ def start():
     """Starts servers of a test's own, with options."""
     started = []
 
-    def start_server(*arguments):
-        started.append(Server(*arguments))
+    def start_server(*arguments, port=0):
+        started.append(Server(*arguments, port=port))
         return started[-1]
 
     yield start_server

@@ -21,8 +21,8 @@ COMMAND = shlex.split(os.environ.get("SPRAT_COMMAND", str(TARGET / "release" / "
 class Server:
     """A started server: `port`, `pid`, and what it printed."""
 
-    def __init__(self, *arguments):
-        where = ["--port", "0"] if OFFICIAL else ["--listen", "127.0.0.1:0"]
+    def __init__(self, *arguments, port=0):
+        where = ["--port", f"{port}"] if OFFICIAL else ["--listen", f"127.0.0.1:{port}"]
         self.process = subprocess.Popen(
             [*COMMAND, *where, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
         )

@@ -126,6 +126,11 @@ impl<A: App, M: Memory> Driver<A, M> {
         &self.server
     }
 
+    /// Bytes of all frames together: packets, names and data.
+    pub fn frames_bytes(&self) -> usize {
+        self.server.frames().used_bytes()
+    }
+
     /// Milliseconds since the beginning.
     pub const fn now_ms(&self) -> u64 {
         self.now_ms

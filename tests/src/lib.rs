@@ -21,5 +21,5 @@ pub mod world;
 pub use chance::Chance;
 pub use client::{Frame, Plan, SimClient};
 pub use driver::{Answered, Body, Driver, Exchange, Line};
-pub use recorder::{Call, Recorder};
+pub use recorder::{Bench, Call, Recorder};
 pub use world::{Client, Link, World};

@@ -2,7 +2,10 @@
 
 use sprat_core::app::{Attachment, Attachments, Connect, Message, Protocol};
 use sprat_core::ids::{AckId, Reply, TimerId};
-use sprat_core::{App, CloseReason, Context, Decision, Event, Payload, SessionId, SocketId, Target};
+use sprat_core::{App, CloseReason, Context, Decision, Event, Limits, Payload, SessionId, SocketId, Target};
+
+use crate::driver::Driver;
+use crate::memory::{self, Memory};
 
 /// A callback and what came with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +58,52 @@ impl Recorder {
     /// One for plain Engine.IO.
     pub fn of_engine() -> Self {
         Self { protocol: Protocol::EngineIo, ..Self::default() }
+    }
+}
+
+/// A recorder on a server, driven by hand.
+pub type Bench = Driver<Recorder, Memory>;
+
+impl Bench {
+    /// One with the default limits.
+    pub fn plain() -> Self {
+        Self::limited(Limits::default())
+    }
+
+    /// One with other limits.
+    pub fn limited(limits: Limits) -> Self {
+        Self::new(Recorder::default(), memory::roomy(7), limits)
+    }
+
+    /// What the application was told since this was asked last.
+    pub fn calls(&mut self) -> Vec<Call> {
+        self.enter(|app, _| core::mem::take(&mut app.calls))
+    }
+
+    /// The socket that came last.
+    ///
+    /// # Panics
+    /// If none is connected.
+    pub fn newest(&mut self) -> SocketId {
+        self.enter(|app, _| *app.sockets.last().expect("a connected socket"))
+    }
+
+    /// The reasons for which sockets have left since the application's calls were asked for last.
+    pub fn reasons(&mut self) -> Vec<&'static str> {
+        let reason = |call| match call {
+            Call::Disconnect(_, reason) => Some(reason.as_str()),
+            Call::Ack(..)
+            | Call::AckTimeout(..)
+            | Call::Close(..)
+            | Call::Connect(..)
+            | Call::Connected(_)
+            | Call::Disconnecting(..)
+            | Call::Event(..)
+            | Call::Message(..)
+            | Call::Open(_)
+            | Call::Timer(_) => None,
+        };
+        self.calls().into_iter().filter_map(reason).collect()
     }
 }
 
@@ -136,7 +185,7 @@ impl App for Recorder {
                 Message::Text(text) => Ok(text.into()),
             },
         ));
-        drop(context.send(session, message));
+        let _ = context.send(session, message);
     }
 
     fn on_close(&mut self, _: &mut dyn Context, session: SessionId, reason: CloseReason) {

@@ -42,6 +42,8 @@ impl<M: Memory> Engine<M> {
         }
         self.sessions[index].state = State::Closing;
         self.sessions[index].reason = reason;
+        self.drop_assembly(index);
+        self.release_memory(index);
         self.timers.disarm(&mut self.sessions, index, TimerKind::Connect);
         let deadline = self.now.instant + self.limits.close_timeout;
         self.timers.arm(&mut self.sessions, index, TimerKind::Linger, deadline);

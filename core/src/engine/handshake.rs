@@ -17,6 +17,9 @@ enum Asked {
     WebSocket,
 }
 
+/// Writes something piece by piece, by handing each piece to its argument.
+type Encode<'a> = dyn FnMut(&mut dyn FnMut(&[u8])) + 'a;
+
 impl<M: Memory> Engine<M> {
     /// Decides about a request on the path of Engine.IO. The order of the checks is the official server's: it shows in
     /// which of several errors a client is told.
@@ -83,8 +86,7 @@ impl<M: Memory> Engine<M> {
         if self.shutting_down {
             return Err(Refusal::TooManyClients);
         }
-        let base64 = Query::new(head.query()).value("b64").is_some_and(|value| value.is("1"));
-        let index = self.new_session(asked, base64).ok_or(Refusal::TooManyClients)?;
+        let index = self.new_session(asked, wants_base64(head)).ok_or(Refusal::TooManyClients)?;
         if asked == Asked::WebSocket {
             let lane = self.sessions[index].websocket;
             self.answer(request, Answer::Upgrade { transport: self.transport(index, lane) });
@@ -95,6 +97,12 @@ impl<M: Memory> Engine<M> {
     }
 
     fn new_session(&mut self, asked: Asked, base64: bool) -> Option<u32> {
+        if asked == Asked::Polling && self.polling >= self.limits.polling_clients_max {
+            return None;
+        }
+        if !self.make_room_for_entries(1) {
+            return None;
+        }
         let sid = self.new_sid();
         let mut session = Session { sid, base64, state: State::Polling, ..Session::default() };
         if asked == Asked::WebSocket {
@@ -104,7 +112,9 @@ impl<M: Memory> Engine<M> {
             // The driver takes what waits as soon as the WebSocket is there, without being told.
             session.woken = true;
         }
+        session.counts_as_polling = asked == Asked::Polling;
         let index = self.sessions.insert(session)?;
+        self.polling += u32::from(asked == Asked::Polling);
         self.by_sid.insert(&mut self.sessions, Sid::spread(sid.as_str().as_bytes()), index);
         let now = self.now.instant;
         self.timers.arm(&mut self.sessions, index, TimerKind::Ping, now + self.limits.ping_interval);
@@ -135,7 +145,7 @@ impl<M: Memory> Engine<M> {
     /// Stores what `encode` writes. It is called twice, to count and to copy, so that a frame is exactly as long as needed.
     pub(crate) fn insert_encoded(
         &mut self,
-        encode: &mut dyn FnMut(&mut dyn FnMut(&[u8])),
+        encode: &mut Encode<'_>,
     ) -> Result<crate::frames::FrameId, crate::error::CapacityError> {
         let mut len = 0;
         encode(&mut |piece| len += piece.len());
@@ -162,7 +172,7 @@ impl<M: Memory> Engine<M> {
     ) -> Result<(), Refusal> {
         if upgrade {
             if asked == Asked::WebSocket {
-                self.attach_websocket(request, index);
+                self.attach_websocket(request, index, wants_base64(head));
             } else {
                 self.answer(request, Answer::UpgradeAndClose);
             }
@@ -184,6 +194,12 @@ impl<M: Memory> Engine<M> {
         let sid = self.sessions[index].sid;
         self.by_sid.remove(&mut self.sessions, Sid::spread(sid.as_str().as_bytes()), index);
         self.discard(index);
+        self.leave_polling(index);
         self.timers.disarm_all(&mut self.sessions, index);
     }
+}
+
+/// Whether a client cannot take binary (`b64` in the query, with any value).
+fn wants_base64(head: &RequestHead<'_>) -> bool {
+    Query::new(head.query()).value("b64").is_some_and(|value| !value.is_empty())
 }

@@ -34,8 +34,11 @@ impl<M: Memory> Engine<M> {
 
     /// Starts the wait for the first namespace.
     pub(crate) fn await_connect(&mut self, index: u32) {
-        let deadline = self.now.instant + self.limits.connect_timeout;
-        self.timers.arm(&mut self.sessions, index, TimerKind::Connect, deadline);
+        // It may have been closed before anybody was told that it opened.
+        if self.sessions[index].is_open() {
+            let deadline = self.now.instant + self.limits.connect_timeout;
+            self.timers.arm(&mut self.sessions, index, TimerKind::Connect, deadline);
+        }
     }
 
     /// A namespace was joined in time.

@@ -61,6 +61,8 @@ pub(crate) struct Engine<M: Memory> {
     /// What the request at hand is to be answered.
     pub(crate) immediate: Option<(RequestId, Answer)>,
     shutting_down: bool,
+    /// Sessions that count against [`Limits::polling_clients_max`].
+    polling: u32,
 }
 
 impl<M: Memory> Engine<M> {
@@ -84,8 +86,14 @@ impl<M: Memory> Engine<M> {
             pending_tail: NONE,
             immediate: None,
             shutting_down: false,
+            polling: 0,
             limits,
         }
+    }
+
+    /// Whether there is no session, and nothing that waits for one.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.sessions.live() == 0 && self.entries.live() == 0
     }
 
     /// The session of a live identifier.
@@ -154,6 +162,13 @@ impl<M: Memory> Engine<M> {
         self.pending_head = session.pending_next;
         if self.pending_head == NONE {
             self.pending_tail = NONE;
+        }
+    }
+
+    /// A session is not on polling any more.
+    pub(crate) fn leave_polling(&mut self, index: u32) {
+        if core::mem::take(&mut self.sessions[index].counts_as_polling) {
+            self.polling -= 1;
         }
     }
 

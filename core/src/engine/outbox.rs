@@ -5,7 +5,7 @@
 
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::State;
-use crate::engine::timers::TimerKind;
+use crate::engine::timers::{TimerKind, Timers};
 use crate::engine::Engine;
 use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
@@ -108,6 +108,15 @@ pub enum OutgoingPacket {
     Text(FrameId),
 }
 
+/// What waits for a transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Packets.
+    pub packets: usize,
+    /// Their length as the body of a poll, joined (Engine.IO protocol, "Packet encoding").
+    pub body_bytes: usize,
+}
+
 impl<M: Memory> Engine<M> {
     /// Queues an event for a session: its text, then its attachments, nothing between them.
     ///
@@ -187,7 +196,37 @@ impl<M: Memory> Engine<M> {
         Some(Outgoing { packet, more })
     }
 
-    /// The transport has sent all that it took: forget it.
+    /// What [`Self::next`] would hand out for a transport.
+    pub(crate) fn waiting(&self, transport: TransportId) -> Waiting {
+        let mut waiting = Waiting::default();
+        let Some(index) = self.find_transport(transport) else { return waiting };
+        let mut at = self.sessions[index].outbox.waiting;
+        while at != NONE {
+            let content = self.entries[at].content;
+            let bytes = self.content_bytes(content);
+            waiting.packets += 1;
+            waiting.body_bytes += match content {
+                Content::Binary(_) => 1 + crate::wire::base64::encoded_len(bytes),
+                Content::Control(_) | Content::Text(_) => bytes,
+            };
+            at = self.entries[at].next;
+        }
+        // A separator stands between two.
+        waiting.body_bytes += waiting.packets.saturating_sub(1);
+        waiting
+    }
+
+    /// A transport has sent all that it took. One that probes took nothing of what is queued, and what polling took before a
+    /// WebSocket came in its place is accounted for already.
+    pub(crate) fn transport_flushed(&mut self, transport: TransportId) {
+        if let Some(index) = self.find_transport(transport)
+            && transport.lane == self.sessions[index].websocket
+        {
+            self.flushed(index);
+        }
+    }
+
+    /// What is on its way has arrived: forget it.
     pub(crate) fn flushed(&mut self, index: u32) {
         let mut taken = false;
         while self.sessions[index].outbox.head != self.sessions[index].outbox.waiting {
@@ -195,7 +234,7 @@ impl<M: Memory> Engine<M> {
             taken = true;
         }
         if self.sessions[index].outbox.is_empty() {
-            self.timers.disarm(&mut self.sessions, index, TimerKind::Stalled);
+            self.release_memory(index);
             if self.sessions[index].state == State::Closing {
                 self.close_drained(index);
             }
@@ -213,12 +252,30 @@ impl<M: Memory> Engine<M> {
         self.timers.disarm(&mut self.sessions, index, TimerKind::Stalled);
     }
 
+    /// Notes that a session holds memory that all share; since when decides who is closed when there is no more.
+    pub(crate) fn occupy_memory(&mut self, index: u32) {
+        if !Timers::is_armed(&self.sessions[index], TimerKind::Stalled) {
+            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
+        }
+    }
+
+    /// Notes that a session holds no such memory any more, if that is so.
+    pub(crate) fn release_memory(&mut self, index: u32) {
+        let session = &self.sessions[index];
+        if session.outbox.is_empty() && session.assembly.header.is_none() {
+            self.timers.disarm(&mut self.sessions, index, TimerKind::Stalled);
+        }
+    }
+
     /// Stores a frame, closing those who hold up the pool if it is full.
     pub(crate) fn insert_frame(
         &mut self,
         len_max: usize,
         fill: &mut dyn FnMut(&mut [u8]) -> usize,
     ) -> Result<FrameId, CapacityError> {
+        if len_max > self.limits.frames_bytes_max as usize || !self.frames.could_hold(len_max) {
+            return Err(CapacityError::Frames);
+        }
         while !self.frames_have_room(len_max) {
             let stalled = self.timers.first(TimerKind::Stalled).ok_or(CapacityError::Frames)?;
             self.close(stalled, CloseReason::OutboxFull);
@@ -230,7 +287,10 @@ impl<M: Memory> Engine<M> {
         self.frames.has_room(len) && self.frames.used_bytes().saturating_add(len) <= self.limits.frames_bytes_max as usize
     }
 
-    fn make_room_for_entries(&mut self, count: u32) -> bool {
+    pub(crate) fn make_room_for_entries(&mut self, count: u32) -> bool {
+        if count > self.entries.max() {
+            return false;
+        }
         while !self.entries.has_room(count) {
             let Some(stalled) = self.timers.first(TimerKind::Stalled) else { return false };
             self.close(stalled, CloseReason::OutboxFull);
@@ -256,7 +316,7 @@ impl<M: Memory> Engine<M> {
             outbox.waiting = at;
         }
         if was_empty {
-            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
+            self.occupy_memory(index);
         } else {
             self.entries[tail].next = at;
         }

@@ -17,13 +17,12 @@ impl<M: Memory> Engine<M> {
             self.answer(request, Answer::Status(400));
             return self.close(index, CloseReason::TransportError);
         }
-        let (state, reason) = (self.sessions[index].state, self.sessions[index].reason);
         if self.sessions[index].outbox.has_waiting() {
             return self.answer(request, Answer::Packets { transport: self.transport(index, TransportId::POLLING) });
         }
-        if state == State::Closing {
+        if self.sessions[index].state == State::Closing {
             self.answer(request, Answer::Body(PollAnswer::NoopClose.as_body()));
-            return self.finish(index, reason);
+            return self.close(index, self.sessions[index].reason);
         }
         self.sessions[index].poll = Poll::Parked(request);
         self.answer(request, Answer::Park { session: self.id(index) });
@@ -81,8 +80,8 @@ impl<M: Memory> Engine<M> {
         let session = &mut self.sessions[index];
         match session.poll {
             Poll::Parked(parked) | Poll::Due(parked, _) if parked == request => session.poll = Poll::None,
-            _ if session.post == Some(request) => session.post = None,
-            _ => return,
+            Poll::None | Poll::Parked(_) | Poll::Due(..) if session.post == Some(request) => session.post = None,
+            Poll::None | Poll::Parked(_) | Poll::Due(..) => return,
         }
         self.close(index, CloseReason::TransportError);
     }

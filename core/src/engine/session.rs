@@ -145,6 +145,8 @@ pub struct Session {
     pub(crate) pong_prolonged: bool,
     /// The client asked for binary as base64 text (`b64=1`).
     pub(crate) base64: bool,
+    /// It is one of those that [`crate::Limits::polling_clients_max`] bounds.
+    pub(crate) counts_as_polling: bool,
     pub(crate) pending: Pending,
     pub(crate) in_pending_list: bool,
     pub(crate) pending_next: u32,
@@ -204,6 +206,7 @@ impl Default for Session {
             woken: false,
             pong_prolonged: false,
             base64: false,
+            counts_as_polling: false,
             pending: Pending::default(),
             in_pending_list: false,
             pending_next: NONE,

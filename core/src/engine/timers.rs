@@ -19,7 +19,7 @@ pub(crate) enum TimerKind {
     Ping,
     /// The answer to a PING is overdue.
     Pong,
-    /// No deadline: the order in which clients last took something, for when memory is short.
+    /// No deadline: since when clients hold memory that all share without having taken anything, for when it is short.
     Stalled,
     /// A probing WebSocket did not finish the upgrade: close it.
     Upgrade,

@@ -14,7 +14,7 @@ const NOOP_INTERVAL: Duration = Duration::from_ms(100);
 
 impl<M: Memory> Engine<M> {
     /// A WebSocket for a session that is there already: the beginning of an upgrade, unless it cannot be one.
-    pub(crate) fn attach_websocket(&mut self, request: RequestId, index: u32) {
+    pub(crate) fn attach_websocket(&mut self, request: RequestId, index: u32, base64: bool) {
         let session = &mut self.sessions[index];
         if session.state != State::Polling {
             return self.answer(request, Answer::UpgradeAndClose);
@@ -24,6 +24,8 @@ impl<M: Memory> Engine<M> {
         session.last_lane = session.last_lane.checked_add(1).unwrap_or(1);
         session.probe = session.last_lane;
         session.probe_answer_due = false;
+        // Over polling, binary is base64 whatever the client wants: from here on only the WebSocket's wish counts.
+        session.base64 = base64;
         let lane = session.probe;
         let deadline = self.now.instant + self.limits.upgrade_timeout;
         self.sessions[index].upgrade_deadline = deadline;
@@ -59,10 +61,13 @@ impl<M: Memory> Engine<M> {
 
     pub(crate) fn answer_probe(&mut self, index: u32) {
         let session = &mut self.sessions[index];
-        session.state = State::Probed;
         session.probe_answer_due = true;
+        // Another probe does not disturb the rhythm in which polls are answered, nor the end of the wait.
+        let is_first = core::mem::replace(&mut session.state, State::Probed) == State::Probing;
         self.mark(index, Pending::WAKE_PROBE);
-        self.timers.arm(&mut self.sessions, index, TimerKind::Noop, self.now.instant + NOOP_INTERVAL);
+        if is_first {
+            self.timers.arm(&mut self.sessions, index, TimerKind::Noop, self.now.instant + NOOP_INTERVAL);
+        }
     }
 
     /// 100 ms have passed during an upgrade.
@@ -79,6 +84,7 @@ impl<M: Memory> Engine<M> {
         // The client sends `5` when its last poll is answered: what that poll took has arrived.
         self.flushed(index);
         self.answer_poll_with_noop(index);
+        self.leave_polling(index);
         let session = &mut self.sessions[index];
         session.websocket = core::mem::take(&mut session.probe);
         session.state = State::WebSocket;

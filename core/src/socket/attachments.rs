@@ -32,6 +32,12 @@ impl<M: Memory> Sockets<M> {
     /// Keeps the text of a packet until its attachments are there.
     pub(crate) fn begin_assembly(&mut self, session: u32, text: &str, attachments: u8) -> Result<(), CapacityError> {
         let header = self.engine.insert_bytes(text.as_bytes())?;
+        if !self.engine.sessions[session].is_open() {
+            // Making room for it has cost this very client its session.
+            self.engine.frames.release(header);
+            return Ok(());
+        }
+        self.engine.occupy_memory(session);
         let assembly = &mut self.engine.sessions[session].assembly;
         assembly.header = Some(header);
         assembly.expected = attachments;
@@ -58,6 +64,7 @@ impl<M: Memory> Sockets<M> {
             return Progress::Incomplete;
         }
         let assembly = core::mem::take(assembly);
+        self.engine.release_memory(session);
         match assembly.header {
             Some(header) => Progress::Complete(Complete {
                 header,

@@ -110,7 +110,8 @@ impl<M: Memory> Sockets<M> {
             Some(socket) => self.find_connected(socket).map(|socket| self.table[socket].namespace),
             None => self.rooms.find(&self.engine.frames, NONE, target.namespace),
         };
-        self.mark = self.mark.wrapping_add(1);
+        // 0 is the mark of sockets that no selection has dealt with.
+        self.mark = self.mark.wrapping_add(1).max(1);
         let mut selection = Selection {
             target,
             namespace: namespace.unwrap_or(NONE),
@@ -172,9 +173,9 @@ impl<M: Memory> Sockets<M> {
         let Some(name) = rooms.get(at) else { return false };
         if let Some(room) = self.rooms.find(&self.engine.frames, selection.namespace, name) {
             selection.walk = self.rooms.walk(room);
-        } else if let Some(socket) = self.find_by_id(selection.namespace, name) {
-            selection.single = socket;
         }
+        // Others may be in the room that is called like a socket; that socket itself never has to join it.
+        selection.single = self.find_by_id(selection.namespace, name).unwrap_or(NONE);
         true
     }
 
@@ -184,7 +185,8 @@ impl<M: Memory> Sockets<M> {
             while let Some(socket) = self.rooms.step(&mut walk) {
                 self.table[socket].mark = self.mark;
             }
-        } else if let Some(socket) = self.find_by_id(namespace, name) {
+        }
+        if let Some(socket) = self.find_by_id(namespace, name) {
             self.table[socket].mark = self.mark;
         }
     }

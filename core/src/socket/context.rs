@@ -186,14 +186,16 @@ impl<M: Memory> Context for Sockets<M> {
 
     fn close(&mut self, session: SessionId) {
         if let Some(index) = self.engine.find(session) {
-            let reason = self.engine.forced_reason(index);
-            self.engine.close_gracefully(index, reason);
+            self.engine.close_gracefully(index, CloseReason::ForcedClose);
         }
     }
 }
 
 impl<M: Memory> Sockets<M> {
     fn join_room(&mut self, socket: u32, name: &str) -> Result<(), CapacityError> {
+        if self.table[socket].id.as_str() == name {
+            return Ok(());
+        }
         let namespace = self.table[socket].namespace;
         if let Some(room) = self.rooms.find(&self.engine.frames, namespace, name) {
             if self.rooms.contains(&self.table, room, socket) {

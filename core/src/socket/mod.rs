@@ -181,21 +181,14 @@ impl<M: Memory> Sockets<M> {
         }
     }
 
+    /// Whether nothing is left of any client.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.table.live() == 0 && self.acks.live() == 0 && self.rooms.is_empty() && self.engine.is_idle()
+    }
+
     /// A packet that the protocol does not allow: the session ends, after what is queued.
     pub(crate) fn reject_packet(&mut self, session: u32) {
         let reason = self.engine.forced_reason(session);
         self.engine.close_gracefully(session, reason);
-    }
-}
-
-#[cfg(test)]
-impl<M: Memory> Sockets<M> {
-    /// Whether nothing is left of any client.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.table.live() == 0
-            && self.engine.sessions.live() == 0
-            && self.acks.live() == 0
-            && self.rooms.is_empty()
-            && self.engine.frames.used_bytes() == 0
     }
 }

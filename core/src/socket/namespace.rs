@@ -90,7 +90,9 @@ impl<M: Memory> Sockets<M> {
     /// Tells a client that it may not join, and why.
     pub(crate) fn send_connect_error(&mut self, socket: u32, message: &str, data: Option<&str>) {
         let (session, Some(name)) = (self.table[socket].session, self.table[socket].wanted) else { return };
-        let Some(held) = self.engine.frames.hold(name) else { return };
+        let Some(held) = self.engine.frames.hold(name) else {
+            return self.engine.close(session, CloseReason::OutboxFull);
+        };
         let namespace = core::str::from_utf8(held.as_ref()).unwrap_or_default();
         self.send_connect_error_to(session, namespace, message, data);
     }
@@ -115,7 +117,9 @@ impl<M: Memory> Sockets<M> {
     pub(crate) fn send_to_session(&mut self, socket: u32, body: Body<'_>) {
         let session = self.table[socket].session;
         let name = self.table[socket].wanted.unwrap_or_else(|| self.rooms.name_frame(self.table[socket].namespace));
-        let Some(held) = self.engine.frames.hold(name) else { return };
+        let Some(held) = self.engine.frames.hold(name) else {
+            return self.engine.close(session, CloseReason::OutboxFull);
+        };
         let namespace = core::str::from_utf8(held.as_ref()).unwrap_or_default();
         let frame = self.engine.insert_encoded(&mut |put| {
             put(b"4");

@@ -9,6 +9,7 @@ pub mod base64;
 pub mod engine;
 pub mod http;
 pub mod json;
+pub mod message;
 pub mod payload;
 pub mod socket;
 pub mod utf8;

@@ -121,6 +121,15 @@ export async function spectator(test, name = unique('spectator')) {
   return seen;
 }
 
+// Waits until two observers agree, which no event announces.
+export async function eventually(agree) {
+  const deadline = AbortSignal.timeout(WAIT_MS);
+  while (!await agree()) {
+    assert.ok(!deadline.aborted, `not within ${WAIT_MS} ms: ${agree}`);
+    await new Promise(done => setTimeout(done, 50));
+  }
+}
+
 // Everything that the server had sent before this is in `events` afterwards.
 export async function settled(seen) {
   const text = unique('settled');
