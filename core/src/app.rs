@@ -273,6 +273,22 @@ pub trait Context {
         timeout: Option<Duration>,
     ) -> Result<AckId, CapacityError>;
 
+    /// Sends an event to all who are meant, and waits for the acknowledgement of each: one packet, one number for all.
+    ///
+    /// `owed` is told of each before anything is sent. Returns how many there are. Those who cannot owe another one are left
+    /// out and do not get the event.
+    ///
+    /// # Errors
+    /// [`CapacityError::Frames`] if there is no memory for the packet; then nobody gets it.
+    fn emit_with_acks(
+        &mut self,
+        target: Target<'_>,
+        event: &str,
+        payload: Payload<'_>,
+        timeout: Option<Duration>,
+        owed: &mut dyn FnMut(SocketId, AckId),
+    ) -> Result<usize, CapacityError>;
+
     /// Acknowledges an event of a client.
     ///
     /// # Errors
@@ -304,6 +320,18 @@ pub trait Context {
     /// Takes a socket out of a room.
     fn leave(&mut self, socket: SocketId, room: &str);
 
+    /// Adds all who are meant to a room.
+    ///
+    /// # Errors
+    /// As [`Self::join`], for the first that could not join; those before it have joined.
+    fn join_all(&mut self, target: Target<'_>, room: &str) -> Result<(), CapacityError>;
+
+    /// Takes all who are meant out of a room.
+    fn leave_all(&mut self, target: Target<'_>, room: &str);
+
+    /// Makes all who are meant leave their namespace; with `close`, ends their sessions as well.
+    fn disconnect_all(&mut self, target: Target<'_>, close: bool);
+
     /// Makes a socket leave its namespace; with `close`, ends the client's session as well, in all its namespaces.
     fn disconnect(&mut self, socket: SocketId, close: bool);
 
@@ -315,6 +343,22 @@ pub trait Context {
 
     /// Refuses a socket whose connect is pending.
     fn refuse(&mut self, socket: SocketId, message: &str, data: Option<&str>);
+
+    /// The session that a socket is on.
+    fn session(&self, socket: SocketId) -> Option<SessionId>;
+
+    /// Whether a socket's client is on long polling.
+    fn is_polling(&self, socket: SocketId) -> bool;
+
+    /// The namespace of a socket, with its slash; empty if the socket is gone.
+    fn namespace(&self, socket: SocketId) -> &str;
+
+    /// Tells the rooms that a socket has joined, the last first, until `visit` returns `false`. The room of its own, which is
+    /// called like its id, is not among them.
+    fn visit_rooms(&self, socket: SocketId, visit: &mut dyn FnMut(&str) -> bool);
+
+    /// Whether a socket's client was cut off and came back with nothing lost (connection state recovery).
+    fn is_recovered(&self, socket: SocketId) -> bool;
 
     /// The id by which clients know a socket, while it is connected.
     fn socket_id(&self, socket: SocketId) -> Option<&str>;

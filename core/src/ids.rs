@@ -101,6 +101,14 @@ impl Sid {
         Self { text: crate::wire::base64::encode_id(random) }
     }
 
+    /// This identifier with the beginning of another, so that both are found in the same place. 96 of its bits stay random.
+    pub(crate) fn beside(mut self, other: Self) -> Self {
+        let [a, b, c, d, ..] = other.text;
+        let [first, second, third, fourth, ..] = &mut self.text;
+        (*first, *second, *third, *fourth) = (a, b, c, d);
+        self
+    }
+
     /// The identifier as text.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.text).unwrap_or_default()

@@ -44,6 +44,16 @@ pub struct Limits {
     pub attachments_max: u8,
     /// Acknowledgements one client may owe us. Default 256. A further emit with acknowledgement fails.
     pub acks_by_socket_max: u16,
+    /// Time for which a client that was cut off may come back as if nothing had happened (connection state recovery), and
+    /// for which events are kept for it. Default 0: recovery is off. After it, the client starts anew.
+    pub recovery_timeout: Duration,
+    /// Events kept, each attachment counted as one more. Default 10,000. The oldest are forgotten, and who missed one of
+    /// those starts anew.
+    pub recovery_packets_max: u32,
+    /// Bytes of events kept. Default 16,777,216. Policy as for `recovery_packets_max`.
+    pub recovery_bytes_max: u32,
+    /// Clients that may come back. Default 10,000. The one that has been away for longest is forgotten.
+    pub recovery_clients_max: u32,
     /// Rooms one socket may be in. Default 256. A further join fails.
     pub rooms_by_socket_max: u16,
     /// Length of the name of a room or namespace, in bytes. Default 256. A longer one is refused.
@@ -68,6 +78,10 @@ impl Default for Limits {
             json_depth_max: 128,
             attachments_max: 10,
             acks_by_socket_max: 256,
+            recovery_timeout: Duration::from_ms(0),
+            recovery_packets_max: 10_000,
+            recovery_bytes_max: 16 << 20,
+            recovery_clients_max: 10_000,
             rooms_by_socket_max: 256,
             name_bytes_max: 256,
         }

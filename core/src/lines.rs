@@ -174,6 +174,13 @@ impl<A: App, M: Memory> Lines<A, M> {
         core::mem::take(&mut line.signals)
     }
 
+    /// Ready when [`Self::take_signals`] has something to say.
+    pub fn poll_signaled(&mut self, line: u32, cx: &Context<'_>) -> Poll<()> {
+        let line = &mut self.lines[line as usize];
+        line.wait(cx);
+        if line.signals == Signals::default() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
     /// Ready when the WebSocket of a line is to be closed, whatever is still being sent.
     pub fn poll_close(&mut self, line: u32, cx: &Context<'_>) -> Poll<()> {
         let line = &mut self.lines[line as usize];

@@ -14,6 +14,7 @@ use crate::frames::{FixedFrames, Frames, Place};
 use crate::rooms::{Membership, Room};
 use crate::socket::acks::Ack;
 use crate::socket::Socket;
+use crate::socket::recovery::Kept;
 use crate::table::Slot;
 use crate::timers::Timer;
 
@@ -70,6 +71,8 @@ pub struct Resources<M: Memory> {
     pub timers: M::Table<Slot<Timer>>,
     /// The order of those deadlines.
     pub timers_order: M::Table<u32>,
+    /// The last events, for clients that come back.
+    pub recent: M::Table<Kept>,
     /// Encoded packets.
     pub frames: M::Frames,
     /// Random bytes.
@@ -88,6 +91,7 @@ pub struct Resources<M: Memory> {
 /// | `ACKS` | outstanding acknowledgements, and timers |
 /// | `FRAMES` | different packets, names and socket data at once |
 /// | `BYTES` | bytes of those, 8 for each added |
+/// | `RECENT` | events kept for clients that come back; 0 if recovery is off |
 #[derive(Debug)]
 pub struct Fixed<
     const CLIENTS: usize,
@@ -98,6 +102,7 @@ pub struct Fixed<
     const ACKS: usize,
     const FRAMES: usize,
     const BYTES: usize,
+    const RECENT: usize,
 > {
     sessions: Vec<Slot<Session>, CLIENTS>,
     sessions_index: Vec<u32, CLIENTS>,
@@ -111,6 +116,7 @@ pub struct Fixed<
     timers: Vec<Slot<Timer>, ACKS>,
     timers_order: Vec<u32, ACKS>,
     places: Vec<Place, FRAMES>,
+    recent: Vec<Kept, RECENT>,
     bytes: [u8; BYTES],
 }
 
@@ -123,7 +129,8 @@ impl<
     const ACKS: usize,
     const FRAMES: usize,
     const BYTES: usize,
-> Fixed<CLIENTS, SOCKETS, ROOMS, MEMBERSHIPS, PACKETS, ACKS, FRAMES, BYTES>
+    const RECENT: usize,
+> Fixed<CLIENTS, SOCKETS, ROOMS, MEMBERSHIPS, PACKETS, ACKS, FRAMES, BYTES, RECENT>
 {
     /// Empty memory, made at compile time.
     pub const fn new() -> Self {
@@ -140,6 +147,7 @@ impl<
             timers: Vec::new(),
             timers_order: Vec::new(),
             places: Vec::new(),
+            recent: Vec::new(),
             bytes: [0; BYTES],
         }
     }
@@ -158,6 +166,7 @@ impl<
             acks: Lend::new(&mut self.acks),
             timers: Lend::new(&mut self.timers),
             timers_order: Lend::new(&mut self.timers_order),
+            recent: Lend::new(&mut self.recent),
             frames: FixedFrames::new(&mut self.bytes, Lend::new(&mut self.places)),
             entropy,
         }
@@ -173,7 +182,8 @@ impl<
     const ACKS: usize,
     const FRAMES: usize,
     const BYTES: usize,
-> Default for Fixed<CLIENTS, SOCKETS, ROOMS, MEMBERSHIPS, PACKETS, ACKS, FRAMES, BYTES>
+    const RECENT: usize,
+> Default for Fixed<CLIENTS, SOCKETS, ROOMS, MEMBERSHIPS, PACKETS, ACKS, FRAMES, BYTES, RECENT>
 {
     fn default() -> Self {
         Self::new()

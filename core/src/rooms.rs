@@ -9,7 +9,7 @@ use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
 use crate::index::{Chained, Index};
 use crate::memory::Memory;
-use crate::socket::SocketTable;
+use crate::socket::{Socket, SocketTable};
 use crate::table::{NONE, Slot, Table};
 
 /// A room, or a namespace.
@@ -22,6 +22,8 @@ pub struct Room {
     name: FrameId,
     first: u32,
     members: u32,
+    /// How many of them are absent; counted for namespaces only.
+    absent: u32,
     /// Number of the next acknowledgement asked for in this namespace.
     next_ack: u64,
 }
@@ -35,6 +37,7 @@ impl Default for Room {
             name: FrameId::new(NONE),
             first: NONE,
             members: 0,
+            absent: 0,
             next_ack: 0,
         }
     }
@@ -138,6 +141,18 @@ impl<M: Memory> Rooms<M> {
         Ok(())
     }
 
+    /// Tells the rooms of a socket, its namespace not among them, until `visit` returns `false`.
+    pub(crate) fn visit_rooms_of(&self, socket: &Socket, frames: &impl Frames, visit: &mut dyn FnMut(&str) -> bool) {
+        let mut at = socket.memberships;
+        while at != NONE {
+            let membership = &self.memberships[at];
+            if membership.room != socket.namespace && !visit(self.name(frames, membership.room)) {
+                return;
+            }
+            at = membership.socket_next;
+        }
+    }
+
     /// Whether a socket is in a room.
     pub(crate) fn contains(&self, sockets: &SocketTable<M>, room: u32, socket: u32) -> bool {
         let mut at = sockets[socket].memberships;
@@ -213,6 +228,30 @@ impl<M: Memory> Rooms<M> {
     /// How many sockets are in a room.
     pub(crate) fn members(&self, room: u32) -> u32 {
         self.rooms[room].members
+    }
+
+    /// Counts a member of a namespace that goes away or comes back.
+    pub(crate) fn count_absent(&mut self, namespace: u32, is_absent: bool) {
+        let absent = &mut self.rooms[namespace].absent;
+        *absent = if is_absent { *absent + 1 } else { *absent - 1 };
+    }
+
+    /// How many members of a namespace are not absent.
+    pub(crate) fn present(&self, namespace: u32) -> u32 {
+        self.rooms[namespace].members - self.rooms[namespace].absent
+    }
+
+    /// Whether a socket is in a room of its namespace with this name.
+    pub(crate) fn is_member_of(&self, socket: &Socket, frames: &impl Frames, name: &[u8]) -> bool {
+        let mut at = socket.memberships;
+        while at != NONE {
+            let membership = &self.memberships[at];
+            if membership.room != socket.namespace && frames.bytes(self.rooms[membership.room].name) == name {
+                return true;
+            }
+            at = membership.socket_next;
+        }
+        false
     }
 
     /// The name of a room.

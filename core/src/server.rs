@@ -158,7 +158,9 @@ impl<A: App, M: Memory> Server<A, M> {
                     return Some(output);
                 }
             }
-            let busy = self.sockets.engine.shut_down_one() || self.sockets.engine.expire_one() || self.expire_deadline();
+            let busy = self.sockets.engine.shut_down_one() || self.sockets.engine.expire_one()
+                || self.sockets.expire_absent()
+                || self.expire_deadline();
             if !busy {
                 return None;
             }
@@ -295,7 +297,9 @@ impl<A: App, M: Memory> Server<A, M> {
                     let id = self.sockets.id(socket);
                     return self.app.on_connected(&mut self.sockets, id);
                 }
-                SocketState::Connected | SocketState::Pending => at = self.sockets.next_on_session(socket),
+                SocketState::Absent | SocketState::Connected | SocketState::Pending => {
+                    at = self.sockets.next_on_session(socket);
+                }
             }
         }
         self.sockets.engine.sessions[index].pending.clear(Pending::SOCKETS);
@@ -309,11 +313,18 @@ impl<A: App, M: Memory> Server<A, M> {
         if known {
             self.app.on_disconnecting(&mut self.sockets, id, reason);
         }
-        self.sockets.leave_all(socket);
+        let may_come_back = self.sockets.may_come_back(socket, reason);
+        if may_come_back {
+            self.sockets.make_absent(socket);
+        } else {
+            self.sockets.leave_all(socket);
+        }
         if known {
             self.app.on_disconnect(&mut self.sockets, id, reason);
         }
-        self.sockets.remove(socket);
+        if !may_come_back {
+            self.sockets.remove(socket);
+        }
     }
 
     fn expire_deadline(&mut self) -> bool {
@@ -462,6 +473,9 @@ impl<A: App, M: Memory> Server<A, M> {
 
     /// A client wants to join a namespace.
     fn connect(&mut self, index: u32, namespace: &str, auth: Option<&str>) {
+        if self.come_back(index, namespace, auth) {
+            return;
+        }
         if !self.app.has_namespace(namespace) {
             return self.sockets.send_connect_error_to(index, namespace, "Invalid namespace", None);
         }
@@ -487,6 +501,30 @@ impl<A: App, M: Memory> Server<A, M> {
                 self.discard_pending(socket);
             }
         }
+    }
+
+    /// Lets a client be again who it was before it was cut off. `false` if it cannot, and joins like any other.
+    fn come_back(&mut self, index: u32, namespace: &str, auth: Option<&str>) -> bool {
+        let Some((socket, offset)) = self.sockets.claimed(namespace, auth) else { return false };
+        let id = self.sockets.id(socket);
+        if self.sockets.table[socket].is_connected() {
+            // It knows the secret, so it is the same client; that its old connection is gone was not noticed yet.
+            let old = self.sockets.table[socket].session;
+            if old == index {
+                return false;
+            }
+            self.sockets.engine.close(old, CloseReason::TransportClose);
+            self.depart(socket, CloseReason::TransportClose);
+        }
+        if self.sockets.find(id).is_none() || self.sockets.table[socket].state != SocketState::Absent {
+            return false;
+        }
+        if !self.sockets.resume(socket, index, offset) {
+            self.sockets.forget_absent(socket);
+            return false;
+        }
+        self.app.on_connected(&mut self.sockets, id);
+        true
     }
 
     fn discard_pending(&mut self, socket: u32) {

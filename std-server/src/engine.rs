@@ -128,10 +128,6 @@ impl<A: App> Engine<A> {
         self.inner.borrow().server.limits().payload_bytes_max as usize
     }
 
-    /// How many clients there are.
-    pub(crate) fn sessions(&self) -> usize {
-        self.inner.borrow().server.sessions()
-    }
 }
 
 impl<A: App> Inner<A> {

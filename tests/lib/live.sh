@@ -6,22 +6,23 @@ start_sprat() {
     start_server "$1" "$binary" --listen 127.0.0.1:0 "${@:2}"
 }
 
+# Runs a test file with settings given as NAME=VALUE before it. A failure is remembered in $bad: the others run all the same.
 node_test() {
-    node --test --test-reporter=spec "$@"
+    env "${@:1:$#-1}" node --test --test-reporter=spec "${!#}" || bad=1
 }
 
 step_client() {
     node_packages
-    cd "$root/tests/js/client"
-    node size.mjs
-    printf 'check passed: our client is small enough and loads as it is served\n'
+    bad=0
+    node_test CLIENT=own "$root/tests/js/client/size.mjs"
     local client
     for client in official own; do
         printf -- '-- the %s client, against the official server\n' "$client"
-        start_server oracle node oracle.mjs --port 0
-        SPRAT_URL=$server_url CLIENT=$client node_test behaviour.mjs
+        start_server oracle node "$root/tests/js/client/oracle.mjs" --port 0
+        node_test SPRAT_URL="$server_url" CLIENT="$client" "$root/tests/js/client/behaviour.mjs"
     done
     behaviour_of_sprat
+    ((bad == 0))
 }
 
 # The same script against the same contract, served by an example of Sprat's library.
@@ -31,29 +32,31 @@ behaviour_of_sprat() {
     for client in official own; do
         printf -- '-- the %s client, against Sprat\n' "$client"
         start_server behaviour "$target_dir/release/examples/behaviour" --listen 127.0.0.1:0
-        SPRAT_URL=$server_url CLIENT=$client SKIP=recovery node_test behaviour.mjs
+        node_test SPRAT_URL="$server_url" CLIENT="$client" SKIP=recovery "$root/tests/js/client/behaviour.mjs"
     done
 }
 
 step_page() {
     node_packages
     release_binary
+    bad=0
     local client
     for client in own official; do
         printf -- '-- the page with the %s client\n' "$client"
         start_sprat page
-        page_tests "$client" SPRAT_URL="$server_url"
+        page_tests CLIENT="$client" SPRAT_URL="$server_url"
     done
-    printf -- '-- a page of the user'"'"'s own, from a folder\n'
+    printf -- "-- a page of the user's own, from a folder\n"
     start_sprat folder --static "$root/tests/js/page"
-    TUTORIAL_URL=$server_url/tutorial.html SPRAT_URL=$server_url node_test "$root/tests/js/page/tutorial.test.mjs"
+    node_test TUTORIAL_URL="$server_url/tutorial.html" SPRAT_URL="$server_url" "$root/tests/js/page/tutorial.test.mjs"
+    ((bad == 0))
 }
 
-# With the client named, settings as NAME=VALUE. One file at a time: each starts a browser.
+# Settings as NAME=VALUE. One file at a time: each starts a browser.
 page_tests() {
     local file
     for file in "$root"/tests/js/page/*.test.mjs; do
-        env CLIENT="$1" "${@:2}" node --test --test-reporter=spec "$file"
+        node_test "$@" "$file"
     done
 }
 
@@ -63,7 +66,7 @@ step_python() {
     python_tests SPRAT_COMMAND="$binary"
 }
 
-# The tests start the server themselves; settings as NAME=VALUE.
+# The tests start the server themselves. Settings as NAME=VALUE.
 python_tests() {
     env PYTHONDONTWRITEBYTECODE=1 "$@" "$python" -m pytest "$root/tests/python"
 }

@@ -5,13 +5,15 @@
 step_judges() {
     node_packages
     python_packages
-    python_tests SPRAT_JUDGED=official SPRAT_COMMAND="node $root/tests/js/page/oracle.mjs"
+    bad=0
+    python_tests SPRAT_JUDGED=official SPRAT_COMMAND="node $root/tests/js/page/oracle.mjs" || bad=1
     local client
     for client in own official; do
         printf -- '-- the page with the %s client, on the official server\n' "$client"
         start_server oracle node "$root/tests/js/page/oracle.mjs" --port 0
-        page_tests "$client" SPRAT_URL="$server_url"
+        page_tests CLIENT="$client" SPRAT_URL="$server_url"
     done
+    ((bad == 0))
 }
 
 # Servers that are wrong on purpose, each by one replacement in core/src/chat.rs: WHAT, THIS, BY THAT. Any test that

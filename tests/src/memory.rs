@@ -9,9 +9,12 @@ use crate::chance::Chance;
 /// The kind of memory that all servers here work with.
 pub type Memory = Lent<'static, Chance>;
 
+/// Events that [`roomy`] memory keeps for clients that come back.
+pub const RECENT: usize = 64;
+
 /// Room for more than a test needs.
 pub fn roomy(seed: u64) -> Resources<Memory> {
-    sized::<128, 256, 256, 1_024, 2_048, 64, 1_024, { 192 << 10 }>(seed)
+    sized::<128, 256, 256, 1_024, 2_048, 64, 1_024, { 192 << 10 }, RECENT>(seed)
 }
 
 /// Memory of the given sizes; see [`Fixed`].
@@ -24,9 +27,10 @@ pub fn sized<
     const ACKS: usize,
     const FRAMES: usize,
     const BYTES: usize,
+    const RECENT: usize,
 >(
     seed: u64,
 ) -> Resources<Memory> {
-    let memory = Fixed::<CLIENTS, SOCKETS, ROOMS, MEMBERSHIPS, PACKETS, ACKS, FRAMES, BYTES>::new();
+    let memory = Fixed::<CLIENTS, SOCKETS, ROOMS, MEMBERSHIPS, PACKETS, ACKS, FRAMES, BYTES, RECENT>::new();
     Box::leak(Box::new(memory)).lend(Chance::new(seed))
 }

@@ -155,7 +155,7 @@ fn one_client_more_than_the_limit_is_told_to_come_back_later() {
 
 #[test]
 fn a_handshake_without_memory_for_its_packet_is_refused_and_leaves_nothing() {
-    let resources = memory::sized::<4, 4, 4, 4, 4, 4, 4, 64>(3);
+    let resources = memory::sized::<4, 4, 4, 4, 4, 4, 4, 64, 0>(3);
     let mut bench = Bench::new(sprat_tests::Recorder::default(), resources, Limits::default());
     let exchange = bench.get("/socket.io/?EIO=4&transport=polling");
     assert_eq!(bench.http(exchange).0, 503);

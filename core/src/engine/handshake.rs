@@ -147,7 +147,16 @@ impl<M: Memory> Engine<M> {
         &mut self,
         encode: &mut Encode<'_>,
     ) -> Result<crate::frames::FrameId, crate::error::CapacityError> {
-        let mut len = 0;
+        self.insert_encoded_with(b"", encode)
+    }
+
+    /// As [`Self::insert_encoded`]; `tail`, if it is not empty, stands in place of the last byte.
+    pub(crate) fn insert_encoded_with(
+        &mut self,
+        tail: &[u8],
+        encode: &mut Encode<'_>,
+    ) -> Result<crate::frames::FrameId, crate::error::CapacityError> {
+        let mut len = tail.len().saturating_sub(1);
         encode(&mut |piece| len += piece.len());
         self.insert_frame(len, &mut |buffer| {
             let mut at = 0;
@@ -157,6 +166,13 @@ impl<M: Memory> Engine<M> {
                 }
                 at += piece.len();
             });
+            if !tail.is_empty() {
+                at -= 1;
+                if let Some(place) = buffer.get_mut(at..at + tail.len()) {
+                    place.copy_from_slice(tail);
+                }
+                at += tail.len();
+            }
             at
         })
     }

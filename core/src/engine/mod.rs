@@ -32,6 +32,7 @@ use crate::ids::{RequestId, SessionId, Sid, TransportId};
 use crate::index::Index;
 use crate::limits::Limits;
 use crate::memory::{Entropy, Memory};
+use crate::socket::recovery::{Kept, Recent};
 use crate::table::{NONE, Slot, Table};
 use crate::time::Now;
 use crate::wire::base64;
@@ -53,6 +54,8 @@ pub(crate) struct Engine<M: Memory> {
     by_sid: Index<M::Table<u32>>,
     entries: Table<Entry, M::Table<Slot<Entry>>>,
     timers: Timers,
+    /// The last events, for clients that come back.
+    pub(crate) recent: Recent<M::Table<Kept>>,
     pub(crate) frames: M::Frames,
     entropy: M::Entropy,
     /// Sessions with something to tell the driver or the application, in order.
@@ -71,6 +74,7 @@ impl<M: Memory> Engine<M> {
         sessions: M::Table<Slot<Session>>,
         sessions_index: M::Table<u32>,
         entries: M::Table<Slot<Entry>>,
+        recent: M::Table<Kept>,
         frames: M::Frames,
         entropy: M::Entropy,
     ) -> Self {
@@ -80,6 +84,7 @@ impl<M: Memory> Engine<M> {
             by_sid: Index::new(sessions_index),
             entries: Table::new(entries, NONE - 1),
             timers: Timers::new(),
+            recent: Recent::new(recent, &limits),
             frames,
             entropy,
             pending_head: NONE,

@@ -277,6 +277,9 @@ impl<M: Memory> Engine<M> {
             return Err(CapacityError::Frames);
         }
         while !self.frames_have_room(len_max) {
+            if self.recent.forget_oldest(&mut self.frames) {
+                continue;
+            }
             let stalled = self.timers.first(TimerKind::Stalled).ok_or(CapacityError::Frames)?;
             self.close(stalled, CloseReason::OutboxFull);
         }
@@ -285,6 +288,11 @@ impl<M: Memory> Engine<M> {
 
     fn frames_have_room(&self, len: usize) -> bool {
         self.frames.has_room(len) && self.frames.used_bytes().saturating_add(len) <= self.limits.frames_bytes_max as usize
+    }
+
+    /// How many packets can be queued for all clients together.
+    pub(crate) const fn entries_max(&self) -> u32 {
+        self.entries.max()
     }
 
     pub(crate) fn make_room_for_entries(&mut self, count: u32) -> bool {

@@ -1,8 +1,9 @@
 //! Acknowledgements that clients owe us (Socket.IO protocol, "Acknowledgement").
 
-use crate::app::Payload;
+use crate::app::{Payload, Target};
 use crate::error::CapacityError;
-use crate::ids::{AckId, TimerId};
+use crate::frames::Frames;
+use crate::ids::{AckId, SocketId, TimerId};
 use crate::memory::Memory;
 use crate::socket::Sockets;
 use crate::table::NONE;
@@ -55,6 +56,39 @@ impl<M: Memory> Sockets<M> {
                 Err(error)
             }
         }
+    }
+
+    /// Sends an event to all who are meant, under one number that each of them owes.
+    pub(crate) fn broadcast_with_acks(
+        &mut self,
+        target: Target<'_>,
+        event: &str,
+        payload: Payload<'_>,
+        timeout: Option<Duration>,
+        owed: &mut dyn FnMut(SocketId, AckId),
+    ) -> Result<usize, CapacityError> {
+        let mut selection = self.select(target);
+        let Some(namespace) = selection.namespace() else { return Ok(0) };
+        let id = self.rooms.next_ack(namespace);
+        let attachments = payload.attachments.len() as u8;
+        let body = Body::Event { id: Some(id), name: Name::Plain(event), args: payload.json, attachments };
+        let name = self.engine.frames.hold(self.rooms.name_frame(namespace)).ok_or(CapacityError::Frames)?;
+        let name = core::str::from_utf8(name.as_ref()).unwrap_or_default();
+        let encoded = self.encode(name, body, payload.attachments, None)?;
+        let mut count = 0;
+        while let Some(socket) = self.next_selected(&mut selection) {
+            let session = self.table[socket].session;
+            let has_room = self.table[socket].acks_count < self.engine.limits.acks_by_socket_max;
+            if !has_room || (target.volatile && !self.engine.is_writable(session)) {
+                continue;
+            }
+            let Ok(ack) = self.insert_ack(socket, id, timeout) else { continue };
+            owed(self.id(socket), ack);
+            count += 1;
+            self.engine.enqueue(session, encoded.text, &encoded.attachments, target.volatile);
+        }
+        self.release(encoded);
+        Ok(count)
     }
 
     fn insert_ack(&mut self, socket: u32, id: u64, timeout: Option<Duration>) -> Result<AckId, CapacityError> {

@@ -1,5 +1,7 @@
 //! Broadcast: an event is encoded once, and every socket that is meant gets a handle to it.
 
+use core::fmt::Write;
+
 use crate::app::{Attachments, Payload, Target};
 use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
@@ -34,11 +36,14 @@ impl<M: Memory> Sockets<M> {
             args: payload.json,
             attachments: payload.attachments.len() as u8,
         };
-        let encoded = match target.socket.map(|socket| self.find_connected(socket)) {
-            None => self.encode(target.namespace, body, payload.attachments)?,
-            Some(None) => return Ok(()),
-            Some(Some(socket)) => self.encode_for(socket, body, payload.attachments)?,
-        };
+        let Some(namespace) = self.namespace_of(&target) else { return Ok(()) };
+        let offset = self.next_offset(target.volatile);
+        let name = self.engine.frames.hold(self.rooms.name_frame(namespace)).ok_or(CapacityError::Frames)?;
+        let name = core::str::from_utf8(name.as_ref()).unwrap_or_default();
+        let encoded = self.encode(name, body, payload.attachments, offset)?;
+        if offset.is_some() {
+            self.keep(&target, namespace, &encoded);
+        }
         let mut selection = self.select(target);
         while let Some(socket) = self.next_selected(&mut selection) {
             let session = self.table[socket].session;
@@ -57,20 +62,35 @@ impl<M: Memory> Sockets<M> {
     ) -> Result<Encoded, CapacityError> {
         let name = self.rooms.name_frame(self.table[socket].namespace);
         let held = self.engine.frames.hold(name).ok_or(CapacityError::Frames)?;
-        self.encode(core::str::from_utf8(held.as_ref()).unwrap_or_default(), body, attachments)
+        self.encode(core::str::from_utf8(held.as_ref()).unwrap_or_default(), body, attachments, None)
     }
 
-    /// Encodes a packet and its attachments.
+    /// The namespace that a target is in, if it exists; that of a socket also while it is absent.
+    fn namespace_of(&mut self, target: &Target<'_>) -> Option<u32> {
+        match target.socket {
+            Some(socket) => self.find(socket).map(|socket| self.table[socket].namespace).filter(|room| *room != NONE),
+            None => self.rooms.find(&self.engine.frames, NONE, target.namespace),
+        }
+    }
+
+    /// Encodes a packet and its attachments. An `offset` becomes the last argument of an event.
     pub(crate) fn encode(
         &mut self,
         namespace: &str,
         body: Body<'_>,
         attachments: Attachments<'_>,
+        offset: Option<u64>,
     ) -> Result<Encoded, CapacityError> {
-        if attachments.len() > Limits::ATTACHMENTS_CAP {
+        // An event is queued whole: one that no outbox could ever hold would cost every receiver its session.
+        if attachments.len() > Limits::ATTACHMENTS_CAP || attachments.len() as u32 >= self.engine.entries_max() {
             return Err(CapacityError::Frames);
         }
-        let text = self.engine.insert_encoded(&mut |put| {
+        let mut tail = heapless::String::<24>::new();
+        if let Some(offset) = offset {
+            // 20 digits and 4 characters around them: it always fits.
+            let _ = write!(tail, ",\"{offset}\"]");
+        }
+        let text = self.engine.insert_encoded_with(tail.as_bytes(), &mut |put| {
             put(b"4");
             Packet { namespace, body }.encode(put);
         })?;
@@ -205,7 +225,14 @@ impl<M: Memory> Sockets<M> {
     /// The number of sockets in a whole namespace.
     pub(crate) fn count_namespace(&mut self, namespace: &str) -> usize {
         let namespace = self.rooms.find(&self.engine.frames, NONE, namespace);
-        namespace.map_or(0, |namespace| self.rooms.members(namespace) as usize)
+        namespace.map_or(0, |namespace| self.rooms.present(namespace) as usize)
+    }
+}
+
+impl Selection<'_> {
+    /// The namespace, if it exists.
+    pub(crate) const fn namespace(&self) -> Option<u32> {
+        if self.namespace == NONE { None } else { Some(self.namespace) }
     }
 }
 

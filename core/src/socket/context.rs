@@ -36,6 +36,17 @@ impl<M: Memory> Context for Sockets<M> {
         Self::emit_with_ack(self, socket, event, payload, timeout)
     }
 
+    fn emit_with_acks(
+        &mut self,
+        target: Target<'_>,
+        event: &str,
+        payload: Payload<'_>,
+        timeout: Option<Duration>,
+        owed: &mut dyn FnMut(SocketId, AckId),
+    ) -> Result<usize, CapacityError> {
+        self.broadcast_with_acks(target, event, payload, timeout, owed)
+    }
+
     fn acknowledge(&mut self, reply: Reply, payload: Payload<'_>) -> Result<(), CapacityError> {
         match self.find_connected(reply.socket) {
             Some(socket) => self.send_ack(socket, reply.id, payload),
@@ -46,7 +57,7 @@ impl<M: Memory> Context for Sockets<M> {
     fn prepare(&mut self, event: &str, json: &str) -> Result<Prepared, CapacityError> {
         let payload = Payload::json(json);
         let body = Body::Event { id: None, name: Name::Plain(event), args: json, attachments: 0 };
-        self.encode("/", body, payload.attachments).map(|encoded| Prepared(encoded.text))
+        self.encode("/", body, payload.attachments, None).map(|encoded| Prepared(encoded.text))
     }
 
     fn send_prepared(&mut self, target: Target<'_>, prepared: &Prepared) {
@@ -71,16 +82,42 @@ impl<M: Memory> Context for Sockets<M> {
     }
 
     fn leave(&mut self, socket: SocketId, room: &str) {
-        let Some(socket) = self.find(socket) else { return };
-        let namespace = self.table[socket].namespace;
-        if let Some(room) = self.rooms.find(&self.engine.frames, namespace, room).filter(|_| namespace != NONE) {
-            self.rooms.remove(&mut self.table, &mut self.engine.frames, room, socket);
+        if let Some(socket) = self.find(socket) {
+            self.leave_room(socket, room);
+        }
+    }
+
+    fn join_all(&mut self, target: Target<'_>, room: &str) -> Result<(), CapacityError> {
+        let mut selection = self.select(target);
+        while let Some(socket) = self.next_selected(&mut selection) {
+            self.join_room(socket, room)?;
+        }
+        Ok(())
+    }
+
+    fn leave_all(&mut self, target: Target<'_>, room: &str) {
+        let mut selection = self.select(target);
+        while let Some(socket) = self.next_selected(&mut selection) {
+            self.leave_room(socket, room);
+        }
+    }
+
+    fn disconnect_all(&mut self, target: Target<'_>, close: bool) {
+        let mut selection = self.select(target);
+        while let Some(socket) = self.next_selected(&mut selection) {
+            if close {
+                self.kick_session(self.table[socket].session);
+            } else {
+                self.kick(socket);
+            }
         }
     }
 
     fn disconnect(&mut self, socket: SocketId, close: bool) {
         let Some(socket) = self.find(socket) else { return };
-        if close {
+        if self.table[socket].state == SocketState::Absent {
+            self.forget_absent(socket);
+        } else if close {
             self.kick_session(self.table[socket].session);
         } else {
             self.kick(socket);
@@ -88,7 +125,7 @@ impl<M: Memory> Context for Sockets<M> {
     }
 
     fn drop_connection(&mut self, socket: SocketId) {
-        if let Some(socket) = self.find(socket) {
+        if let Some(socket) = self.find(socket).filter(|socket| self.table[*socket].session != NONE) {
             self.engine.close(self.table[socket].session, CloseReason::ForcedClose);
         }
     }
@@ -110,6 +147,30 @@ impl<M: Memory> Context for Sockets<M> {
         self.send_connect_error(socket, message, data);
         self.table[socket].state = SocketState::Leaving(CloseReason::ServerNamespaceDisconnect);
         self.engine.mark(self.table[socket].session, Pending::SOCKETS);
+    }
+
+    fn session(&self, socket: SocketId) -> Option<SessionId> {
+        let session = self.find(socket).map(|socket| self.table[socket].session).filter(|session| *session != NONE)?;
+        Some(self.engine.id(session))
+    }
+
+    fn is_polling(&self, socket: SocketId) -> bool {
+        let session = self.find(socket).map(|socket| self.table[socket].session).filter(|session| *session != NONE);
+        session.is_some_and(|session| self.engine.sessions[session].is_polling())
+    }
+
+    fn namespace(&self, socket: SocketId) -> &str {
+        self.find(socket).map_or("", |socket| self.namespace_name(socket))
+    }
+
+    fn visit_rooms(&self, socket: SocketId, visit: &mut dyn FnMut(&str) -> bool) {
+        if let Some(socket) = self.find(socket).filter(|socket| self.table[*socket].state != SocketState::Absent) {
+            self.rooms.visit_rooms_of(&self.table[socket], &self.engine.frames, visit);
+        }
+    }
+
+    fn is_recovered(&self, socket: SocketId) -> bool {
+        self.find(socket).is_some_and(|socket| self.table[socket].is_recovered)
     }
 
     fn socket_id(&self, socket: SocketId) -> Option<&str> {
@@ -218,6 +279,16 @@ impl<M: Memory> Sockets<M> {
         added
     }
 
+    fn leave_room(&mut self, socket: u32, name: &str) {
+        let namespace = self.table[socket].namespace;
+        if namespace == NONE {
+            return;
+        }
+        if let Some(room) = self.rooms.find(&self.engine.frames, namespace, name) {
+            self.rooms.remove(&mut self.table, &mut self.engine.frames, room, socket);
+        }
+    }
+
     fn check_memberships(&self, socket: u32) -> Result<(), CapacityError> {
         // One of them is its namespace.
         if self.table[socket].memberships_count > self.engine.limits.rooms_by_socket_max {
@@ -233,6 +304,7 @@ impl<M: Memory> Sockets<M> {
 
     /// The earliest moment at which something becomes due.
     pub(crate) fn deadline(&self) -> Option<crate::time::Instant> {
-        self.engine.deadline().into_iter().chain(self.deadlines.deadline()).min()
+        let deadlines = [self.engine.deadline(), self.deadlines.deadline(), self.absent_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 }

@@ -6,6 +6,7 @@
 //! | [`broadcast`] | sending an event to all who are meant |
 //! | [`acks`] | acknowledgements that clients owe us |
 //! | [`attachments`] | binary packets, until they are complete |
+//! | [`recovery`] | clients that come back after they were cut off |
 //! | [`context`] | what applications can do |
 
 pub(crate) mod acks;
@@ -13,6 +14,7 @@ pub(crate) mod attachments;
 pub(crate) mod broadcast;
 pub(crate) mod context;
 pub(crate) mod namespace;
+pub(crate) mod recovery;
 
 use crate::engine::session::CloseReason;
 use crate::engine::Engine;
@@ -23,6 +25,7 @@ use crate::limits::Limits;
 use crate::memory::{Memory, Resources};
 use crate::rooms::Rooms;
 use crate::socket::acks::Ack;
+use crate::socket::recovery::{Absent, AbsentLink};
 use crate::table::{NONE, Slot, Table};
 use crate::timers::{Deadlines, Timer};
 use crate::wire::socket::PacketLimits;
@@ -39,12 +42,18 @@ pub(crate) enum SocketState {
     /// The application has not decided.
     #[default]
     Pending,
+    /// Its client is gone and may come back; the application has been told that it left.
+    Absent,
 }
 
 /// A client's presence in one namespace.
 #[derive(Debug)]
 pub struct Socket {
     pub(crate) id: Sid,
+    /// What its client proves with that it is the same when it comes back; it stands in the same bucket as the id.
+    pid: Option<Sid>,
+    absent: AbsentLink,
+    is_recovered: bool,
     bucket_next: u32,
     pub(crate) state: SocketState,
     pub(crate) session: u32,
@@ -67,6 +76,9 @@ impl Default for Socket {
     fn default() -> Self {
         Self {
             id: Sid::default(),
+            pid: None,
+            absent: AbsentLink::default(),
+            is_recovered: false,
             bucket_next: NONE,
             state: SocketState::Pending,
             session: NONE,
@@ -106,6 +118,8 @@ pub(crate) struct Sockets<M: Memory> {
     rooms: Rooms<M>,
     acks: Table<Ack, M::Table<Slot<Ack>>>,
     deadlines: Deadlines<M::Table<Slot<Timer>>, M::Table<u32>>,
+    /// Sockets that may come back.
+    absent: Absent,
     /// Number of the last selection.
     mark: u32,
 }
@@ -113,7 +127,7 @@ pub(crate) struct Sockets<M: Memory> {
 impl<M: Memory> Sockets<M> {
     pub(crate) fn new(resources: Resources<M>, limits: Limits) -> Self {
         let r = resources;
-        let mut engine = Engine::new(limits, r.sessions, r.sessions_index, r.entries, r.frames, r.entropy);
+        let mut engine = Engine::new(limits, r.sessions, r.sessions_index, r.entries, r.recent, r.frames, r.entropy);
         let mut key = [0; 16];
         engine.fill_entropy(&mut key);
         Self {
@@ -123,6 +137,7 @@ impl<M: Memory> Sockets<M> {
             rooms: Rooms::new(r.rooms, r.memberships, r.rooms_index, key),
             acks: Table::new(r.acks, NONE - 1),
             deadlines: Deadlines::new(r.timers, r.timers_order),
+            absent: Absent::new(),
             mark: 0,
         }
     }

@@ -25,7 +25,7 @@ impl<M: Memory> Sockets<M> {
         if namespace.len() > usize::from(limits.name_bytes_max) {
             return Err(CapacityError::Names);
         }
-        if !self.table.has_room(1) {
+        if !self.table.has_room(1) && !self.forget_longest_absent() {
             return Err(CapacityError::Memberships);
         }
         let wanted = self.engine.insert_bytes(namespace.as_bytes())?;
@@ -55,13 +55,25 @@ impl<M: Memory> Sockets<M> {
             self.send_connect_error(socket, "Server is full", None);
             return false;
         }
-        let mut answer = heapless::String::<32>::new();
-        // 20 characters of id and 10 around them: it always fits.
-        let _ = write!(answer, r#"{{"sid":"{}"}}"#, self.table[socket].id.as_str());
-        self.send_to_session(socket, Body::Connect { auth: Some(&answer) });
+        if self.engine.recent.is_on() {
+            self.table[socket].pid = Some(self.engine.new_sid().beside(self.table[socket].id));
+        }
+        self.send_connected(socket);
         self.table[socket].state = SocketState::Accepted;
         self.engine.connected(session);
         true
+    }
+
+    /// Tells a client that it is in a namespace, and who it is there.
+    pub(crate) fn send_connected(&mut self, socket: u32) {
+        let mut answer = heapless::String::<64>::new();
+        // Twice 20 characters and 18 around them: it always fits.
+        let _ = write!(answer, r#"{{"sid":"{}""#, self.table[socket].id.as_str());
+        if let Some(pid) = self.table[socket].pid {
+            let _ = write!(answer, r#","pid":"{}""#, pid.as_str());
+        }
+        let _ = answer.push('}');
+        self.send_to_session(socket, Body::Connect { auth: Some(&answer) });
     }
 
     fn enter_namespace(&mut self, socket: u32) -> Result<(), CapacityError> {
@@ -172,14 +184,16 @@ impl<M: Memory> Sockets<M> {
     pub(crate) fn remove(&mut self, socket: u32) {
         let id = self.table[socket].id;
         self.by_id.remove(&mut self.table, Sid::spread(id.as_str().as_bytes()), socket);
-        self.unlink_from_session(socket);
+        if self.table[socket].session != NONE {
+            self.unlink_from_session(socket);
+        }
         let Socket { data, .. } = self.table.remove(socket);
         if let Some(data) = data {
             self.engine.frames.release(data);
         }
     }
 
-    fn unlink_from_session(&mut self, socket: u32) {
+    pub(crate) fn unlink_from_session(&mut self, socket: u32) {
         let (session, next) = (self.table[socket].session, self.table[socket].session_next);
         self.engine.sessions[session].sockets_count -= 1;
         let mut at = self.engine.sessions[session].sockets;

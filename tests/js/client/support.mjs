@@ -1,7 +1,10 @@
 // What the behaviour test stands on: the client under test, a proxy that can be cut, and a server that says what it is
 // told to.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
+import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 import WebSocket, { WebSocketServer } from "ws";
 import { servedClient } from "./served.mjs";
@@ -12,6 +15,13 @@ export const loadClient = async (name) => {
   globalThis.WebSocket = WebSocket;
   vm.runInThisContext(servedClient(), { filename: "socket.io.js" });
   return globalThis.io;
+};
+
+// The behaviour server on the official implementation.
+export const startOracle = async () => {
+  const oracle = spawn(process.execPath, [fileURLToPath(new URL("oracle.mjs", import.meta.url))], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await once(oracle.stdout, "data");
+  return { url: /http:\S+/.exec(String(line))[0], process: oracle };
 };
 
 // Waits for an event of an emitter and gives its arguments.

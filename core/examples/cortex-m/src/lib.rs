@@ -7,13 +7,14 @@
 mod host;
 mod ticks;
 
-use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use cortex_m::peripheral::SYST;
 use embassy_executor::{Spawner, raw};
+use static_cell::StaticCell;
 
 pub use host::{HOST_BYTES, take_host_bytes};
+pub use ticks::busy_us;
 
 /// Some task is to be polled.
 static PENDING: AtomicBool = AtomicBool::new(false);
@@ -26,10 +27,9 @@ fn pend(_context: *mut ()) {
 
 /// Starts the tick and runs tasks for ever, asleep while there is nothing to do. `boot` spawns them.
 pub fn run(systick: SYST, core_hz: u32, boot: impl FnOnce(Spawner)) -> ! {
-    static mut EXECUTOR: MaybeUninit<raw::Executor> = MaybeUninit::uninit();
+    static EXECUTOR: StaticCell<raw::Executor> = StaticCell::new();
     ticks::start(systick, core_hz);
-    // SAFETY: `run` takes the only SYST, so it is called once; the executor lives in a static and is never moved.
-    let executor: &'static raw::Executor = unsafe { (*(&raw mut EXECUTOR)).write(raw::Executor::new(core::ptr::null_mut())) };
+    let executor: &'static raw::Executor = EXECUTOR.init(raw::Executor::new(core::ptr::null_mut()));
     boot(executor.spawner());
     loop {
         if PENDING.swap(false, Ordering::SeqCst) {
@@ -46,9 +46,6 @@ pub fn run(systick: SYST, core_hz: u32, boot: impl FnOnce(Spawner)) -> ! {
         unsafe { cortex_m::interrupt::enable() };
     }
 }
-
-/// Milliseconds the processor was not asleep.
-pub use ticks::busy_us;
 
 unsafe extern "C" {
     static _stack_start: u32;
