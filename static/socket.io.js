@@ -6,9 +6,9 @@
 //
 // The server hands this file out without the lines that are empty or start with `//`, and without the blanks around
 // each line. So: comments on lines of their own, no string that spans lines. It is kept small enough for a
-// microcontroller; tests/js/client/size.mjs knows the limit.
+// microcontroller; tests/js/client/size.mjs knows the limit. Semicolons are left out for that reason, so no line may
+// begin with a bracket, a quote or an operator.
 (() => {
-
 // ---------------------------------------------------------------- emitter
 
 class Emitter {

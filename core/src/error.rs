@@ -84,6 +84,8 @@ pub enum CapacityError {
     Memberships,
     /// A name is longer than the limit, or there is no room for another one.
     Names,
+    /// The payload does not fit the parser: it is no JSON, or nests too deeply, or has a placeholder for nothing.
+    Payload,
     /// No room for another room.
     Rooms,
     /// No room for another timer.
@@ -101,6 +103,7 @@ impl fmt::Display for CapacityError {
             Self::Gone => "the socket is gone",
             Self::Memberships => "too many memberships of rooms",
             Self::Names => "name too long, or too many names",
+            Self::Payload => "the payload cannot be encoded",
             Self::Rooms => "too many rooms",
             Self::Timers => "too many timers",
         })

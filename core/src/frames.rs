@@ -4,6 +4,7 @@
 //! data of sockets live here too: everything in the core whose length varies.
 
 use crate::error::CapacityError;
+use crate::limits::Limits;
 use crate::memory::Storage;
 use crate::table::NONE;
 
@@ -34,6 +35,25 @@ pub trait Frames {
     /// [`CapacityError::Frames`] if there is no room, and then `fill` was not called.
     fn insert(&mut self, len_max: usize, fill: &mut dyn FnMut(&mut [u8]) -> usize) -> Result<FrameId, CapacityError>;
 
+    /// As [`Self::insert`], where `fill` reads other frames: it gets the bytes of those `beside`, 16 at most.
+    ///
+    /// # Errors
+    /// As [`Self::insert`]; also if the store cannot spare the memory to hold them all.
+    fn insert_beside(
+        &mut self,
+        len_max: usize,
+        beside: &[FrameId],
+        fill: &mut FillBeside<'_>,
+    ) -> Result<FrameId, CapacityError> {
+        let mut held = heapless::Vec::<_, { Limits::ATTACHMENTS_CAP }>::new();
+        for frame in beside {
+            let bytes = self.hold(*frame).ok_or(CapacityError::Frames)?;
+            held.push(bytes).map_err(|_| CapacityError::Frames)?;
+        }
+        let beside: Beside<'_> = held.iter().map(AsRef::as_ref).collect();
+        self.insert(len_max, &mut |buffer| fill(buffer, &beside))
+    }
+
     /// The frame's bytes; empty if there is no such frame.
     fn bytes(&self, frame: FrameId) -> &[u8];
 
@@ -58,6 +78,11 @@ pub trait Frames {
         true
     }
 }
+
+/// What [`Frames::insert_beside`] calls to fill a frame.
+pub type FillBeside<'a> = dyn FnMut(&mut [u8], &[&[u8]]) -> usize + 'a;
+
+pub(crate) type Beside<'a> = heapless::Vec<&'a [u8], { Limits::ATTACHMENTS_CAP }>;
 
 /// Where one frame of [`FixedFrames`] is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,6 +162,12 @@ impl<'a, S: Storage<Place>> FixedFrames<'a, S> {
     }
 }
 
+/// The bytes of a frame, which are among `bytes`.
+fn bytes_of<'b>(places: &[Place], frame: FrameId, bytes: &'b [u8]) -> &'b [u8] {
+    let place = places.get(frame.index()).filter(|place| place.references > 0);
+    place.and_then(|place| bytes.get(place.offset as usize..)?.get(..place.len as usize)).unwrap_or_default()
+}
+
 /// Longest text of a binary packet that [`FixedFrames`] lets through: it is copied to the stack.
 pub const FIXED_HELD_BYTES_MAX: usize = 512;
 
@@ -148,7 +179,17 @@ impl<S: Storage<Place>> Frames for FixedFrames<'_, S> {
     }
 
     fn insert(&mut self, len_max: usize, fill: &mut dyn FnMut(&mut [u8]) -> usize) -> Result<FrameId, CapacityError> {
-        if !self.has_room(len_max) {
+        self.insert_beside(len_max, &[], &mut |buffer, _| fill(buffer))
+    }
+
+    /// Copies none of them.
+    fn insert_beside(
+        &mut self,
+        len_max: usize,
+        beside: &[FrameId],
+        fill: &mut FillBeside<'_>,
+    ) -> Result<FrameId, CapacityError> {
+        if !self.has_room(len_max) || beside.len() > Limits::ATTACHMENTS_CAP {
             return Err(CapacityError::Frames);
         }
         let index = self.new_place().ok_or(CapacityError::Frames)?;
@@ -156,7 +197,11 @@ impl<S: Storage<Place>> Frames for FixedFrames<'_, S> {
             self.compact();
         }
         let offset = self.top + HEADER;
-        let len = fill(&mut self.bytes[offset..offset + len_max]).min(len_max);
+        let len = {
+            let (others, room) = self.bytes.split_at_mut(offset);
+            let beside: Beside<'_> = beside.iter().map(|frame| bytes_of(&self.places, *frame, others)).collect();
+            fill(&mut room[..len_max], &beside).min(len_max)
+        };
         self.set_header(self.top, index, len);
         self.places[index as usize] = Place { offset: offset as u32, len: len as u32, references: 1 };
         self.top = offset + len;
@@ -165,10 +210,7 @@ impl<S: Storage<Place>> Frames for FixedFrames<'_, S> {
     }
 
     fn bytes(&self, frame: FrameId) -> &[u8] {
-        let Some(place) = self.places.get(frame.index()).filter(|place| place.references > 0) else {
-            return &[];
-        };
-        &self.bytes[place.offset as usize..][..place.len as usize]
+        bytes_of(&self.places, frame, self.bytes)
     }
 
     fn retain(&mut self, frame: FrameId) {
@@ -235,6 +277,27 @@ mod tests {
             frames.release(frame);
         }
         assert_eq!(frames.used_bytes(), 0);
+    }
+
+    #[test]
+    fn a_frame_is_filled_from_others_that_are_moved_for_it() {
+        let mut bytes = [0; 64];
+        let mut places = heapless::Vec::<Place, 8>::new();
+        let mut frames = FixedFrames::new(&mut bytes, Lend::new(&mut places));
+        let gap = put(&mut frames, "aaaaaaaaaaaaaaa").expect("room");
+        let b = put(&mut frames, "bbb").expect("room");
+        let c = put(&mut frames, "").expect("room");
+        frames.release(gap);
+        let joined = frames.insert_beside(20, &[b, c, b], &mut |buffer, others| {
+            let mut len = 0;
+            for bytes in others {
+                buffer[len..len + bytes.len()].copy_from_slice(bytes);
+                len += bytes.len();
+            }
+            len
+        });
+        assert_eq!(frames.bytes(joined.expect("room after the others were moved together")), b"bbbbbb");
+        assert_eq!((frames.bytes(b), frames.bytes(c)), (&b"bbb"[..], &b""[..]));
     }
 
     #[test]

@@ -3,6 +3,16 @@
 use crate::error::ConfigError;
 use crate::time::Duration;
 
+/// How Socket.IO packets are written. Server and clients must agree: nothing on the wire says which it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parser {
+    /// Text with JSON, and binary messages behind it: what clients do by themselves.
+    #[default]
+    Json,
+    /// One binary message each, for clients with `socket.io-msgpack-parser`.
+    Msgpack,
+}
+
 /// What a [`crate::Server`] is allowed to use and how long it waits.
 ///
 /// `Limits::default()` has the official server's intervals (`pingInterval` and so on) and caps that suit a small host.
@@ -38,6 +48,8 @@ pub struct Limits {
     /// Bytes of all queued packets together, each counted once. Default 67,108,864. Over it, the client that has gone
     /// longest without taking anything is closed, until there is room.
     pub frames_bytes_max: u32,
+    /// The form of packets. Default: the official default, JSON.
+    pub parser: Parser,
     /// Nesting of arrays and objects in JSON from a client. Default 128, at most 1,024. Deeper ends the session.
     pub json_depth_max: u16,
     /// Attachments of one binary packet. Default 10, at most 16. A packet that announces more ends the session.
@@ -75,6 +87,7 @@ impl Default for Limits {
             outbox_bytes_max: 1 << 20,
             outbox_packets_max: 4_096,
             frames_bytes_max: 64 << 20,
+            parser: Parser::Json,
             json_depth_max: 128,
             attachments_max: 10,
             acks_by_socket_max: 256,

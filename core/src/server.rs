@@ -9,15 +9,17 @@ use crate::engine::Received;
 use crate::error::ConfigError;
 use crate::frames::Frames;
 use crate::ids::{Reply, RequestId, SessionId, TransportId};
-use crate::limits::Limits;
+use crate::limits::{Limits, Parser};
 use crate::memory::{Memory, Resources};
-use crate::socket::attachments::Progress;
+use crate::socket::attachments::{Complete, Progress};
 use crate::socket::{SocketState, Sockets};
 use crate::time::{Instant, Now};
 use crate::timers::Purpose;
 use crate::wire::http::RequestHead;
 use crate::wire::payload;
 use crate::wire::socket::{Body, Packet};
+
+mod msgpack;
 
 /// What the driver tells the server.
 #[derive(Clone, Copy, Debug)]
@@ -368,11 +370,14 @@ impl<A: App, M: Memory> Server<A, M> {
     fn deliver(&mut self, index: u32, received: Received<'_>) {
         match (self.app.protocol(), received) {
             (Protocol::EngineIo, _) => self.deliver_plain(index, received),
+            (Protocol::SocketIo, _) if self.limits().parser == Parser::Msgpack => self.msgpack(index, received),
             (Protocol::SocketIo, Received::Text(text)) => self.packet(index, text),
             (Protocol::SocketIo, Received::Base64(_) | Received::Binary(_)) => self.attachment(index, received),
         }
     }
 
+    // What it holds is on the stack; not to be inlined into what does not need it.
+    #[inline(never)]
     fn deliver_plain(&mut self, index: u32, received: Received<'_>) {
         let session = self.sockets.engine.id(index);
         let message = match received {
@@ -384,7 +389,7 @@ impl<A: App, M: Memory> Server<A, M> {
                 };
                 let held = self.sockets.engine.frames.hold(frame);
                 self.sockets.engine.frames.release(frame);
-                match held {
+                match &held {
                     Some(held) => {
                         self.app.on_message(&mut self.sockets, session, Message::Binary(held.as_ref()));
                     }
@@ -415,20 +420,30 @@ impl<A: App, M: Memory> Server<A, M> {
     }
 
     /// A binary message: an attachment of the packet before it.
+    #[inline(never)]
     fn attachment(&mut self, index: u32, received: Received<'_>) {
-        let complete = match self.sockets.continue_assembly(index, received) {
-            Progress::Complete(complete) => complete,
-            Progress::Incomplete => return,
-            Progress::Malformed => return self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
+        match self.sockets.continue_assembly(index, received) {
+            Progress::Complete(complete) => self.complete(index, complete),
+            Progress::Incomplete => {}
+            Progress::Malformed => self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
+        }
+    }
+
+    /// A packet with all its attachments.
+    #[inline(never)]
+    fn complete(&mut self, index: u32, complete: Complete) {
+        let attachments = match &*complete.attachments {
+            [] => Attachments::None,
+            held => Attachments::Held(held),
         };
         let limits = self.sockets.packet_limits();
-        match self.sockets.engine.frames.hold(complete.header) {
+        match &self.sockets.engine.frames.hold(complete.header) {
             None => self.sockets.engine.close(index, CloseReason::OutboxFull),
             Some(held) => {
                 let text = core::str::from_utf8(held.as_ref()).unwrap_or_default();
-                // It was parsed before its attachments came; it is parsed again because only its text was kept.
-                if let Ok(packet) = Packet::parse(text, &limits) {
-                    self.dispatch(index, packet, Attachments::Held(&complete.attachments));
+                match Packet::parse(text, &limits) {
+                    Ok(packet) => self.dispatch(index, packet, attachments),
+                    Err(_) => self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
                 }
             }
         }

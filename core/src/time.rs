@@ -91,6 +91,24 @@ impl UnixTime {
     }
 }
 
+impl UnixTime {
+    /// As the `Date` field of HTTP has it (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, always 29 bytes.
+    pub fn http_date(self) -> [u8; 29] {
+        const NAMES: &[u8] = b"MonTueWedThuFriSatSunJanFebMarAprMayJunJulAugSepOctNovDec";
+        let date = time::OffsetDateTime::from_unix_timestamp(self.ms.div_euclid(1_000));
+        let date = date.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        let rfc3339 = self.rfc3339();
+        let digits = |from: usize, len: usize| rfc3339.text.iter().skip(from).take(len);
+        let name = |number: u8| NAMES.iter().skip(usize::from(number) * 3).take(3);
+        let parts = name(date.weekday().number_days_from_monday()).chain(b", ").chain(digits(8, 2)).chain(b" ");
+        let parts = parts.chain(name(6 + u8::from(date.month()))).chain(b" ").chain(digits(0, 4)).chain(b" ");
+        let parts = parts.chain(digits(11, 8)).chain(b" GMT");
+        let mut text = [0; 29];
+        text.iter_mut().zip(parts).for_each(|(place, byte)| *place = *byte);
+        text
+    }
+}
+
 /// A time written out as RFC 3339 text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rfc3339 {
@@ -144,6 +162,18 @@ mod tests {
             (i64::MIN, "0000-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(UnixTime::from_ms(ms).rfc3339().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn dates_of_http_are_written_as_http_wants_them() {
+        for (ms, text) in [
+            (784_111_777_999, b"Sun, 06 Nov 1994 08:49:37 GMT"),
+            (0, b"Thu, 01 Jan 1970 00:00:00 GMT"),
+            (1_795_539_037_123, b"Tue, 24 Nov 2026 16:50:37 GMT"),
+            (1_798_761_599_999, b"Thu, 31 Dec 2026 23:59:59 GMT"),
+        ] {
+            assert_eq!(&UnixTime::from_ms(ms).http_date(), text);
         }
     }
 

@@ -12,7 +12,7 @@ use sprat_core::wire::http::RequestHead;
 use sprat_core::{Answer, App, CloseReason, Input, Output, OutgoingPacket, RequestId, Server, SessionId, TransportId};
 
 use crate::clock::Clock;
-use crate::memory::Host;
+use crate::memory::{Host, SharedText};
 
 /// A handle to the engine.
 pub(crate) struct Engine<A> {
@@ -66,7 +66,7 @@ struct Timer {
 pub(crate) enum Packet {
     Binary(Bytes),
     BinaryAsText(Bytes),
-    Text(Bytes),
+    Text(SharedText),
 }
 
 impl<A: App> Engine<A> {
@@ -273,8 +273,8 @@ impl<A: App> LineHandle<A> {
         Some(match outgoing.packet {
             OutgoingPacket::Binary(frame) => Packet::Binary(frames.shared(frame)),
             OutgoingPacket::BinaryAsText(frame) => Packet::BinaryAsText(frames.shared(frame)),
-            OutgoingPacket::Static(text) => Packet::Text(Bytes::from_static(text.as_bytes())),
-            OutgoingPacket::Text(frame) => Packet::Text(frames.shared(frame)),
+            OutgoingPacket::Static(text) => Packet::Text(SharedText::new(text.as_bytes())),
+            OutgoingPacket::Text(frame) => Packet::Text(frames.text(frame)),
         })
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use sprat_core::Limits;
 use sprat_core::error::CapacityError;
 use sprat_core::frames::{FrameId, Frames};
+use sprat_core::wire::websocket::{Opcode, encode_header};
 use sprat_core::memory::{Entropy, Memory, Resources, Storage};
 
 /// A vector with a longest length.
@@ -101,16 +102,55 @@ pub struct SharedFrames {
 
 #[derive(Debug)]
 struct Shared {
-    bytes: Bytes,
+    bytes: SharedText,
     references: u32,
+}
+
+/// Bytes behind the header that they have as a text message of a WebSocket. It is the same for all who get them, because
+/// what a server sends is not masked (RFC 6455, section 5.1).
+#[derive(Clone, Debug, Default)]
+pub struct SharedText {
+    framed: Bytes,
+    header_len: u8,
+}
+
+impl SharedText {
+    /// A frame of its own for a payload.
+    pub fn new(payload: &[u8]) -> Self {
+        let mut buffer = [0; 10];
+        let header = encode_header(Opcode::Text, true, payload.len() as u64, &mut buffer);
+        let mut framed = Vec::with_capacity(header.len() + payload.len());
+        framed.extend_from_slice(header);
+        framed.extend_from_slice(payload);
+        Self { framed: framed.into(), header_len: header.len() as u8 }
+    }
+
+    /// The message: header and payload.
+    pub fn framed(self) -> Bytes {
+        self.framed
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> Bytes {
+        self.framed.slice(usize::from(self.header_len).min(self.framed.len())..)
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.framed.get(usize::from(self.header_len)..).unwrap_or_default()
+    }
 }
 
 /// What a frame costs beside its bytes, so that many empty ones are not free.
 const FRAME_OVERHEAD_BYTES: usize = 64;
 
 impl SharedFrames {
-    /// The frame, shared.
+    /// The frame's bytes, shared.
     pub fn shared(&self, frame: FrameId) -> Bytes {
+        self.text(frame).payload()
+    }
+
+    /// The frame as a text message, shared.
+    pub fn text(&self, frame: FrameId) -> SharedText {
         self.frames.get(frame.index()).map(|shared| shared.bytes.clone()).unwrap_or_default()
     }
 }
@@ -121,7 +161,7 @@ impl Frames for SharedFrames {
     fn insert(&mut self, len_max: usize, fill: &mut dyn FnMut(&mut [u8]) -> usize) -> Result<FrameId, CapacityError> {
         self.scratch.resize(len_max, 0);
         let len = fill(&mut self.scratch).min(len_max);
-        let bytes = Bytes::copy_from_slice(self.scratch.get(..len).unwrap_or_default());
+        let bytes = SharedText::new(self.scratch.get(..len).unwrap_or_default());
         if self.scratch.capacity() > SCRATCH_BYTES_KEPT {
             self.scratch = Vec::new();
         }
@@ -141,7 +181,7 @@ impl Frames for SharedFrames {
     }
 
     fn bytes(&self, frame: FrameId) -> &[u8] {
-        self.frames.get(frame.index()).map_or(&[], |shared| &shared.bytes)
+        self.frames.get(frame.index()).map_or(&[], |shared| shared.bytes.as_slice())
     }
 
     fn hold(&self, frame: FrameId) -> Option<Bytes> {
@@ -157,8 +197,8 @@ impl Frames for SharedFrames {
         debug_assert!(shared.references > 0, "a frame was released twice");
         shared.references -= 1;
         if shared.references == 0 {
-            self.used_bytes -= shared.bytes.len() + FRAME_OVERHEAD_BYTES;
-            shared.bytes = Bytes::new();
+            self.used_bytes -= shared.bytes.as_slice().len() + FRAME_OVERHEAD_BYTES;
+            shared.bytes = SharedText::default();
             self.free.push(frame.index() as u32);
         }
     }

@@ -38,43 +38,51 @@ mutants() {
 
 step_mutants() {
     python_packages
-    local copy=$target_dir/mutants/tree
+    local copy=$target_dir/mutants/tree log=$logs/mutant.log source=core/src/chat.rs
     bad=0
+    unchanged_tree_passes
     mutants
     ((bad == 0))
 }
 
-mutant() {
-    local what=$1 this=$2 that=$3 source=$copy/core/src/chat.rs log=$logs/mutant.log
+# Without this, tests that fail on everything would pass for good ones.
+unchanged_tree_passes() {
     fresh_copy
-    THIS=$this THAT=$that perl -0pi -e 's/\Q$ENV{THIS}\E/$ENV{THAT}/' "$source"
-    if cmp -s "$source" core/src/chat.rs; then
-        mutant_is failed "$what" "there is no place for it any more: $this"
-        return
-    fi
-    if ! (cd "$copy" && CARGO_TARGET_DIR=$target_dir/mutants/target cargo build --locked --package sprat) >"$log" 2>&1; then
-        cat "$log"
-        mutant_is failed "$what" "it does not build"
-        return
-    fi
-    expect_tests_to_fail "$what" "cargo test" 101 cargo_tests_of_copy
-    expect_tests_to_fail "$what" "python-socketio" 1 python_tests_of_copy
+    build_copy
+    expect_status "the tree as it is" "cargo test" 0 cargo_tests_of_copy
+    expect_status "the tree as it is" "python-socketio" 0 python_tests_of_copy
 }
 
-expect_tests_to_fail() {
+mutant() {
+    local what=$1 this=$2 that=$3
+    fresh_copy
+    THIS=$this THAT=$that perl -0pi -e 's/\Q$ENV{THIS}\E/$ENV{THAT}/' "$copy/$source"
+    if cmp -s "$copy/$source" "$source"; then
+        verdict failed "$what" "there is no place for it any more: $this"
+        return
+    fi
+    if ! build_copy; then
+        verdict failed "$what" "it does not build"
+        return
+    fi
+    # 101 and 1 are how these two say that tests failed; any other status is no verdict.
+    expect_status "$what" "cargo test" 101 cargo_tests_of_copy
+    expect_status "$what" "python-socketio" 1 python_tests_of_copy
+}
+
+expect_status() {
     local what=$1 tests=$2 expected=$3 status=0
     "$4" >"$log" 2>&1 || status=$?
     if ((status == expected)); then
-        mutant_is passed "$what" "noticed by $tests"
+        verdict passed "$what" "$tests ended with $status"
     else
-        # Any other status is no verdict of the tests.
-        ((status == 0)) || tail -n 30 "$log"
-        mutant_is failed "$what" "not noticed by $tests (status $status)"
+        # Indented, so that another tree's results are not counted as this one's.
+        tail -n 60 "$log" | sed 's/^/    /'
+        verdict failed "$what" "$tests ended with $status instead of $expected"
     fi
 }
 
-# Not "passed" in a runner's form: these are runs of other trees.
-mutant_is() {
+verdict() {
     [[ $1 == passed ]] || bad=1
     printf 'check %s: %s: %s\n' "$1" "$2" "$3"
 }
@@ -83,6 +91,10 @@ fresh_copy() {
     rm -rf "$copy"
     mkdir -p "$copy"
     tar --exclude=./target --exclude=./.git --exclude=node_modules --create . | tar --extract --directory "$copy"
+}
+
+build_copy() {
+    (cd "$copy" && CARGO_TARGET_DIR=$target_dir/mutants/target cargo build --quiet --locked --package sprat)
 }
 
 cargo_tests_of_copy() {

@@ -7,6 +7,7 @@ declare -A packages=(
     [node]="nodejs npm"
     [chromium]="chromium"
     [python]="python3 python3-venv"
+    [qemu]="qemu-system-arm"
 )
 
 # Brings what is missing for these steps, as far as this machine allows. Steps say afterwards what they still miss.
@@ -34,21 +35,24 @@ missing_tools() {
 describe_need() {
     case $1 in
         rustfmt | clippy) printf '%s (rustup component add %s)' "$1" "$1" ;;
-        thumb) printf 'a core library for thumbv7m-none-eabi (rustup target add thumbv7m-none-eabi, or Debian packages %s)' "$debian_rust" ;;
+        thumb) printf 'a core library for thumbv7m-none-eabi (rustup target add thumbv7m-none-eabi, or Debian packages %s)' "${debian_rust[*]}" ;;
         msrv) printf 'Rust %s (rustup toolchain install %s)' "$(rust_version)" "$(rust_version)" ;;
         *) printf '%s (Debian: %s)' "$1" "${packages[$1]}" ;;
     esac
 }
 
 install_tools() {
-    local need debian=()
+    local need wanted debian=()
     printf 'to install: %s\n' "$*"
     for need in "$@"; do
         case $need in
-            rustfmt | clippy) has_rustup && rustup component add "$need" || true ;;
-            msrv) has_rustup && rustup toolchain install "$(rust_version)" --profile minimal || true ;;
-            thumb) add_thumb_target || debian+=($debian_rust) ;;
-            *) debian+=(${packages[$need]}) ;;
+            rustfmt | clippy) of_rustup component add "$need" || true ;;
+            msrv) of_rustup toolchain install "$(rust_version)" --profile minimal || true ;;
+            thumb) of_rustup target add thumbv7m-none-eabi || debian+=("${debian_rust[@]}") ;;
+            *)
+                read -r -a wanted <<<"${packages[$need]}"
+                debian+=("${wanted[@]}")
+                ;;
         esac
     done
     ((${#debian[@]} == 0)) || install_debian "${debian[@]}"
@@ -99,6 +103,11 @@ has_rustup() {
     command -v rustup >/dev/null
 }
 
+# Not every machine with rustup reaches its server.
+of_rustup() {
+    has_rustup && timeout 300 rustup "$@"
+}
+
 has_cc() {
     command -v cc >/dev/null
 }
@@ -117,7 +126,7 @@ has_msrv() {
 
 # --- the core library of a target without std: rustup's, or built from Debian's sources
 
-debian_rust="rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
+debian_rust=(rustc-web cargo-web rust-web-src rust-web-llvm lld-22)
 
 has_thumb() {
     has_thumb_target || has_debian_rust
@@ -125,10 +134,6 @@ has_thumb() {
 
 has_thumb_target() {
     [[ -d $(rustc --print sysroot)/lib/rustlib/thumbv7m-none-eabi/lib ]]
-}
-
-add_thumb_target() {
-    has_rustup && timeout 120 rustup target add thumbv7m-none-eabi
 }
 
 has_debian_rust() {
@@ -148,6 +153,10 @@ has_chromium() {
     [[ -x /usr/bin/chromium ]]
 }
 
+has_qemu() {
+    command -v qemu-system-arm >/dev/null
+}
+
 has_python() {
     "$(python_command)" -c 'import ensurepip, sys; assert sys.version_info >= (3, 9)' 2>/dev/null
 }
@@ -161,7 +170,10 @@ python_command() {
 
 # The Node packages of tests/js, exactly as its lock file says.
 node_packages() {
-    (cd "$root/tests/js" && npm ls --all >/dev/null 2>&1 || npm ci --no-audit --no-fund)
+    (
+        cd "$root/tests/js"
+        npm ls --all >/dev/null 2>&1 || npm ci --no-audit --no-fund
+    )
 }
 
 # A venv with tests/python/requirements.txt, made anew when that file changes; its python is $python.

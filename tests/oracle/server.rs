@@ -67,8 +67,9 @@ impl App for Oracle {
     }
 
     fn on_event(&mut self, context: &mut dyn Context, socket: SocketId, event: Event<'_>) {
-        let Name::Plain(name) = event.name else { return };
-        let payload = event.payload;
+        let Name::Raw(raw) = event.name else { return };
+        let name: String = serde_json::from_str(raw).unwrap_or_default();
+        let (name, payload) = (name.as_str(), event.payload);
         match (name, event.reply) {
             ("reason", Some(reply)) => self.tell_reason(context, &text(payload, 0), reply),
             (_, Some(reply)) => answer(context, socket, name, payload, reply),

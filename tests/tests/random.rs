@@ -1,8 +1,10 @@
 //! Anything, in any order: no panic, no leak, and every client gets what is meant for it, once and in order.
 
+use core::cell::Cell;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use sprat_core::app::{Attachments, Message};
 use sprat_core::memory::Resources;
 use sprat_core::time::Duration;
@@ -67,6 +69,7 @@ enum Step {
     Binary(usize, usize),
     Broadcast { rooms: usize, volatile: bool, len: usize },
     BroadcastBinary,
+    ComeBack(usize, bool),
     Disconnect(usize, bool),
     Drop(usize),
     Join(usize, usize),
@@ -101,6 +104,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (at(), any::<bool>(), 0..120_usize)
             .prop_map(|(rooms, volatile, len)| Step::Broadcast { rooms, volatile, len }),
         1 => Just(Step::BroadcastBinary),
+        4 => (at(), prop::bool::weighted(0.2)).prop_map(|(at, is_wrong)| Step::ComeBack(at, is_wrong)),
         1 => (at(), any::<bool>()).prop_map(|(at, close)| Step::Disconnect(at, close)),
         1 => at().prop_map(Step::Drop),
         2 => (at(), at()).prop_map(|(at, room)| Step::Join(at, room)),
@@ -128,10 +132,22 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct Peer {
     sid: String,
-    /// The ids of its sockets, and the last number that each was told.
-    sockets: BTreeMap<String, u64>,
+    /// The ids of its sockets, by namespace.
+    sockets: BTreeMap<String, String>,
+    /// Who it says that it is, in which namespace.
+    claim: Option<(String, String)>,
     /// Attachments that must come next, and until then nothing else.
     attachments: usize,
+}
+
+/// What the client of one socket knows, whatever session it is on.
+#[derive(Default)]
+struct Life {
+    namespace: String,
+    pid: String,
+    /// The last offset that its client knows.
+    offset: String,
+    heard: Vec<u64>,
 }
 
 struct Chaos {
@@ -141,6 +157,13 @@ struct Chaos {
     lines: Vec<(Line, usize)>,
     later: Vec<Exchange>,
     told: u64,
+    /// What each socket was told.
+    sent: BTreeMap<String, Vec<u64>>,
+    lives: BTreeMap<String, Life>,
+    /// Sockets that were connected once, and their ids.
+    known: Vec<(SocketId, String)>,
+    /// How many came back.
+    recovered: usize,
 }
 
 fn pick<T: Copy>(items: &[T], at: usize) -> Option<T> {
@@ -150,10 +173,21 @@ fn pick<T: Copy>(items: &[T], at: usize) -> Option<T> {
 impl Chaos {
     fn new(resources: Resources<Memory>, limits: Limits) -> Self {
         let bench = Bench::new(Recorder::default(), resources, limits);
-        Self { bench, peers: Vec::new(), exchanges: Vec::new(), lines: Vec::new(), later: Vec::new(), told: 0 }
+        Self {
+            bench,
+            peers: Vec::new(),
+            exchanges: Vec::new(),
+            lines: Vec::new(),
+            later: Vec::new(),
+            told: 0,
+            sent: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            known: Vec::new(),
+            recovered: 0,
+        }
     }
 
-    fn run(mut self, steps: &[Step]) {
+    fn run(mut self, steps: &[Step]) -> usize {
         for step in steps {
             self.step(step);
             self.look();
@@ -170,8 +204,12 @@ impl Chaos {
             app.replies.clear();
             app.sockets.len()
         });
-        assert_eq!((data, self.bench.frames_bytes()), (0, 0));
+        assert_eq!(data, 0);
         assert_eq!(self.bench.opened, self.bench.closed.len());
+        if self.bench.server().limits().recovery_timeout.as_ms() == 0 {
+            assert_eq!(self.bench.frames_bytes(), 0);
+        }
+        self.recovered
     }
 
     fn step(&mut self, step: &Step) {
@@ -184,6 +222,7 @@ impl Chaos {
                 let exchange = self.bench.upgrade("/socket.io/?EIO=4&transport=websocket");
                 self.meet(exchange);
             }
+            Step::ComeBack(at, is_wrong) => self.come_back(*at, *is_wrong),
             Step::Poll(at) => self.request(*at, |bench, sid| bench.poll(sid)),
             Step::Probe(at) => self.request(*at, |bench, sid| bench.probe(sid)),
             Step::Push(at, packets) => {
@@ -246,12 +285,36 @@ impl Chaos {
         }
     }
 
+    /// Somebody opens a new connection and says that it is one of those who were there.
+    fn come_back(&mut self, at: usize, is_wrong: bool) {
+        let ids: Vec<&String> = self.lives.keys().collect();
+        let Some(id) = pick(&ids, at) else { return };
+        let life = &self.lives[id];
+        if life.pid.is_empty() || life.offset.is_empty() {
+            return;
+        }
+        let offset = if is_wrong { "999999" } else { &life.offset };
+        let namespace = if life.namespace == "/" { String::new() } else { format!("{},", life.namespace) };
+        let connect = format!(r#"40{namespace}{{"pid":"{}","offset":"{offset}"}}"#, life.pid);
+        let claim = Some((life.namespace.clone(), id.to_string()));
+        let exchange = self.bench.upgrade("/socket.io/?EIO=4&transport=websocket");
+        self.meet(exchange);
+        let peer = self.peers.len() - 1;
+        self.peers[peer].claim = claim;
+        if let Some(Answered::WebSocket(line)) = self.bench.answer(exchange) {
+            let line = *line;
+            self.bench.send_text(line, &connect);
+        }
+    }
+
     fn as_application(&mut self, step: &Step) {
         let sockets = self.bench.enter(|app, _| app.sockets.clone());
         let socket = |at: usize| pick(&sockets, at);
         match step {
             Step::Tell(at, len) => {
-                let Some(socket) = socket(*at) else { return };
+                // Also who is gone and may come back.
+                let known: Vec<SocketId> = self.known.iter().map(|(socket, _)| *socket).collect();
+                let Some(socket) = pick(&known, *at) else { return };
                 self.tell(socket, *len);
             }
             Step::Acknowledge => {
@@ -272,7 +335,7 @@ impl Chaos {
                 if *volatile {
                     target = target.volatile();
                 }
-                let _ = self.bench.enter(|_, context| context.emit(target, "all", Payload::json(&json)));
+                let _ = self.bench.enter(|_, context| context.emit(target, if *volatile { "v" } else { "all" }, Payload::json(&json)));
             }
             Step::BroadcastBinary => {
                 let payload = Payload { json: "", attachments: Attachments::Bytes(&[&[1, 2, 3], &[4]]) };
@@ -317,12 +380,15 @@ impl Chaos {
     /// Tells one socket, by its id, the next number.
     fn tell(&mut self, socket: SocketId, len: usize) {
         self.told += 1;
-        let told = self.told;
-        let _ = self.bench.enter(|_, context| {
-            let Some(id) = context.socket_id(socket) else { return Ok(()) };
-            let json = format!("\"{id}\",{told},\"{}\"", "x".repeat(len));
-            context.emit(Target::socket(socket), "to", Payload::json(&json))
+        let number = self.told;
+        let told = self.bench.enter(|_, context| {
+            let id = context.socket_id(socket)?.to_string();
+            let json = format!("\"{id}\",{number},\"{}\"", "x".repeat(len));
+            context.emit(Target::socket(socket), "to", Payload::json(&json)).ok().map(|()| id)
         });
+        if let Some(id) = told {
+            self.sent.entry(id).or_default().push(number);
+        }
     }
 
     /// Inputs that no driver would bring: about what is over, or never was.
@@ -376,6 +442,15 @@ impl Chaos {
 
     /// Looks at what came, and checks it.
     fn look(&mut self) {
+        let sockets = self.bench.enter(|app, context| {
+            let named = app.sockets.iter().map(|socket| (*socket, context.socket_id(*socket).unwrap_or_default().to_string()));
+            named.collect::<Vec<_>>()
+        });
+        for (socket, id) in sockets {
+            if !self.known.iter().any(|(known, _)| *known == socket) {
+                self.known.push((socket, id));
+            }
+        }
         while let Some(news) = self.bench.news.pop_front() {
             match news {
                 News::Answered(exchange) => {
@@ -417,59 +492,129 @@ impl Chaos {
                 assert_eq!(peer.sid, "", "a second OPEN");
                 peer.sid = sid_of(text);
             }
-            [b'4', b'0', ..] => {
-                let old = peer.sockets.insert(sid_of(text), 0);
-                assert_eq!(old, None, "an id that is not new");
+            [b'4', b'0', ..] => self.joined(at, text),
+            [b'4', b'1', ..] => {
+                peer.sockets.remove(&namespace_of(&text[2..]));
             }
-            [b'4', b'5', count, ..] => peer.attachments = usize::from(count - b'0'),
+            [b'4', b'2', ..] => self.event(at, text, &text[2..]),
+            [b'4', b'5', count, ..] => {
+                peer.attachments = usize::from(count - b'0');
+                self.event(at, text, &text[4..]);
+            }
             [b'4', b'6', count, ..] => peer.attachments = usize::from(count - b'0'),
-            _ => {
-                let Some((_, args)) = text.split_once("[\"to\",\"") else { return };
-                let mut parts = args.split(['"', ',']);
-                let (id, number) = (parts.next().expect("an id"), parts.nth(1).expect("a number"));
-                let last = peer.sockets.get_mut(id).expect("an event for one of its own sockets");
-                let number = number.parse().expect("a number");
-                assert!(*last < number, "{number} after {last}");
-                *last = number;
-            }
+            _ => {}
         }
     }
+
+    fn joined(&mut self, at: usize, text: &str) {
+        let (id, namespace, peer) = (sid_of(text), namespace_of(&text[2..]), &mut self.peers[at]);
+        peer.sockets.insert(namespace.clone(), id.clone());
+        let object: serde_json::Value = serde_json::from_str(&text[text.find('{').expect("an object")..]).expect("JSON");
+        let pid = object["pid"].as_str().unwrap_or_default().to_string();
+        if let Some(life) = self.lives.get(&id) {
+            assert_eq!(life.heard, *self.sent.entry(id.clone()).or_default(), "nothing is missing");
+            assert_eq!(peer.claim, Some((namespace.clone(), id)), "an id that is not new");
+            assert_eq!((&life.namespace, &life.pid), (&namespace, &pid));
+            self.recovered += 1;
+        } else {
+            self.lives.insert(id, Life { namespace, pid, ..Life::default() });
+        }
+    }
+
+    fn event(&mut self, at: usize, text: &str, rest: &str) {
+        let (namespace, peer) = (namespace_of(rest), &self.peers[at]);
+        let claimed = peer.claim.as_ref().filter(|claim| claim.0 == namespace).map(|claim| &claim.1);
+        let id = peer.sockets.get(&namespace).or(claimed).expect("an event in a namespace that was joined");
+        let life = self.lives.get_mut(id).expect("it was joined");
+        let list = &rest[rest.find('[').expect("a list")..];
+        let list: serde_json::Value = serde_json::from_str(list).expect("JSON");
+        let is_asked = rest.trim_start_matches(&namespace).trim_start_matches(',').starts_with(|c: char| c.is_ascii_digit());
+        if !life.pid.is_empty() && !is_asked && list[0] != "v" {
+            let last = list.as_array().and_then(|list| list.last()).expect("a list");
+            life.offset = last.as_str().expect("an offset").to_string();
+            life.offset.parse::<u64>().expect("an offset");
+        }
+        if list[0] == "to" {
+            assert_eq!(list[1], id.as_str(), "{text} for one of somebody else's sockets");
+            let number = list[2].as_u64().expect("a number");
+            assert!(life.heard.last() < Some(&number), "{number} after {:?}", life.heard.last());
+            life.heard.push(number);
+        }
+    }
+}
+
+/// The namespace that the rest of a packet begins with.
+fn namespace_of(rest: &str) -> String {
+    if rest.starts_with('/') { rest.split_once(',').map_or(rest, |(name, _)| name).into() } else { "/".into() }
 }
 
 fn limits() -> Limits {
     Limits { payload_bytes_max: 500, outbox_packets_max: 12, ..Limits::default() }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+fn recovering() -> Limits {
+    let recovery_timeout = Duration::from_ms(20_000);
+    Limits { recovery_timeout, recovery_clients_max: 6, recovery_packets_max: 40, recovery_bytes_max: 4_000, ..limits() }
+}
 
-    #[test]
-    fn in_roomy_memory(steps in prop::collection::vec(step(), 1..150), seed in any::<u64>()) {
-        Chaos::new(memory::sized::<32, 32, 16, 128, 256, 32, 256, 32_768, 0>(seed), limits()).run(&steps);
-    }
+/// `PROPTEST_CASES` asks for more than are made otherwise.
+fn config() -> ProptestConfig {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 50 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
 
-    #[test]
-    fn with_few_bytes(steps in prop::collection::vec(step(), 1..150), seed in any::<u64>()) {
-        Chaos::new(memory::sized::<16, 16, 8, 32, 64, 8, 64, 1_000, 0>(seed), limits()).run(&steps);
+/// Runs random steps in memory of some size; how many clients came back in all of them.
+fn run(memory: fn(u64) -> Resources<Memory>, limits: &Limits) -> usize {
+    let recovered = Cell::new(0);
+    let steps = (prop::collection::vec(step(), 1..150), any::<u64>());
+    let result = TestRunner::new(config()).run(&steps, |(steps, seed)| {
+        recovered.set(recovered.get() + Chaos::new(memory(seed), limits.clone()).run(&steps));
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
     }
+    recovered.get()
+}
 
-    #[test]
-    fn with_few_frames(steps in prop::collection::vec(step(), 1..150), seed in any::<u64>()) {
-        Chaos::new(memory::sized::<16, 16, 8, 32, 64, 8, 10, 8_192, 0>(seed), limits()).run(&steps);
-    }
+#[test]
+fn in_roomy_memory() {
+    run(memory::sized::<32, 32, 16, 128, 256, 32, 256, 32_768, 0>, &limits());
+}
 
-    #[test]
-    fn with_few_entries(steps in prop::collection::vec(step(), 1..150), seed in any::<u64>()) {
-        Chaos::new(memory::sized::<16, 16, 8, 32, 5, 8, 64, 8_192, 0>(seed), limits()).run(&steps);
-    }
+#[test]
+fn with_few_bytes() {
+    run(memory::sized::<16, 16, 8, 32, 64, 8, 64, 1_000, 0>, &limits());
+}
 
-    #[test]
-    fn with_few_of_everything_else(steps in prop::collection::vec(step(), 1..150), seed in any::<u64>()) {
-        Chaos::new(memory::sized::<3, 2, 2, 3, 64, 1, 64, 8_192, 0>(seed), limits()).run(&steps);
-    }
+#[test]
+fn with_few_frames() {
+    run(memory::sized::<16, 16, 8, 32, 64, 8, 10, 8_192, 0>, &limits());
+}
 
-    #[test]
-    fn with_next_to_nothing(steps in prop::collection::vec(step(), 1..150), seed in any::<u64>()) {
-        Chaos::new(memory::sized::<2, 1, 1, 1, 2, 1, 4, 256, 0>(seed), limits()).run(&steps);
-    }
+#[test]
+fn with_few_entries() {
+    run(memory::sized::<16, 16, 8, 32, 5, 8, 64, 8_192, 0>, &limits());
+}
+
+#[test]
+fn with_few_of_everything_else() {
+    run(memory::sized::<3, 2, 2, 3, 64, 1, 64, 8_192, 0>, &limits());
+}
+
+#[test]
+fn with_next_to_nothing() {
+    run(memory::sized::<2, 1, 1, 1, 2, 1, 4, 256, 0>, &limits());
+}
+
+#[test]
+fn with_recovery() {
+    let recovered = run(memory::sized::<32, 32, 16, 128, 256, 32, 256, 32_768, 64>, &recovering());
+    assert!(recovered > 10, "only {recovered} came back");
+}
+
+#[test]
+fn with_recovery_and_little_memory() {
+    let recovered = run(memory::sized::<8, 5, 4, 10, 40, 4, 40, 1_500, 16>, &recovering());
+    assert!(recovered > 2, "only {recovered} came back");
 }

@@ -153,7 +153,7 @@ impl Both {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn targets_mean_whom_the_model_says(steps in prop::collection::vec(step(), 1..80), seed in any::<u64>()) {

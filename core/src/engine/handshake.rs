@@ -1,5 +1,6 @@
 //! Who gets in (Engine.IO protocol, "Handshake"), and what those who do not are told.
 
+use crate::engine::outbox::Content;
 use crate::engine::response::{Answer, Refusal};
 use crate::engine::session::{Pending, Session};
 use crate::engine::state::State;
@@ -18,7 +19,7 @@ enum Asked {
 }
 
 /// Writes something piece by piece, by handing each piece to its argument.
-type Encode<'a> = dyn FnMut(&mut dyn FnMut(&[u8])) + 'a;
+pub(crate) type Encode<'a> = dyn FnMut(&mut dyn FnMut(&[u8])) + 'a;
 
 impl<M: Memory> Engine<M> {
     /// Decides about a request on the path of Engine.IO. The order of the checks is the official server's: it shows in
@@ -137,7 +138,7 @@ impl<M: Memory> Engine<M> {
             max_payload_bytes: u64::from(self.limits.payload_bytes_max),
         };
         let Ok(frame) = self.insert_encoded(&mut |put| open.encode(put)) else { return false };
-        self.enqueue(index, frame, &[], false);
+        self.enqueue(index, Content::Text(frame), &[], false);
         crate::frames::Frames::release(&mut self.frames, frame);
         self.sessions[index].outbox.has_waiting()
     }

@@ -8,7 +8,7 @@ use crate::engine::state::State;
 use crate::engine::timers::{TimerKind, Timers};
 use crate::engine::Engine;
 use crate::error::CapacityError;
-use crate::frames::{FrameId, Frames};
+use crate::frames::{FillBeside, FrameId, Frames};
 use crate::ids::TransportId;
 use crate::memory::Memory;
 use crate::table::NONE;
@@ -118,15 +118,15 @@ pub struct Waiting {
 }
 
 impl<M: Memory> Engine<M> {
-    /// Queues an event for a session: its text, then its attachments, nothing between them.
+    /// Queues an event for a session: its first packet, then its attachments, nothing between them.
     ///
     /// A closed session takes it and forgets it. A session that cannot take it is closed, unless `volatile`.
-    pub(crate) fn enqueue(&mut self, index: u32, text: FrameId, attachments: &[FrameId], volatile: bool) {
+    pub(crate) fn enqueue(&mut self, index: u32, first: Content, attachments: &[FrameId], volatile: bool) {
         if !self.sessions[index].is_open() || (volatile && !self.is_writable(index)) {
             return;
         }
         let sizes = attachments.iter().map(|frame| self.frames.bytes(*frame).len());
-        let bytes = self.frames.bytes(text).len() + sizes.sum::<usize>();
+        let bytes = self.content_bytes(first) + sizes.sum::<usize>();
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let packets = 1 + attachments.len() as u32;
         if !self.sessions[index].outbox.takes(packets, bytes, &self.limits) {
@@ -135,22 +135,10 @@ impl<M: Memory> Engine<M> {
         if !self.make_room_for_entries(packets) || !self.sessions[index].is_open() {
             return self.close(index, CloseReason::OutboxFull);
         }
-        self.push(index, Content::Text(text), !attachments.is_empty());
+        self.push(index, first, !attachments.is_empty());
         for (at, frame) in attachments.iter().enumerate() {
             self.push(index, Content::Binary(*frame), at + 1 < attachments.len());
         }
-    }
-
-    /// Queues a binary MESSAGE on its own (Engine.IO without Socket.IO).
-    pub(crate) fn enqueue_binary(&mut self, index: u32, frame: FrameId) {
-        let bytes = u32::try_from(self.frames.bytes(frame).len()).unwrap_or(u32::MAX);
-        if !self.sessions[index].is_open() {
-            return;
-        }
-        if !self.sessions[index].outbox.takes(1, bytes, &self.limits) || !self.make_room_for_entries(1) {
-            return self.close(index, CloseReason::OutboxFull);
-        }
-        self.push(index, Content::Binary(frame), false);
     }
 
     /// Queues a control packet. It has no bytes that could fill an outbox: there is at most one PING at a time.
@@ -273,6 +261,16 @@ impl<M: Memory> Engine<M> {
         len_max: usize,
         fill: &mut dyn FnMut(&mut [u8]) -> usize,
     ) -> Result<FrameId, CapacityError> {
+        self.insert_frame_beside(len_max, &[], &mut |buffer, _| fill(buffer))
+    }
+
+    /// As [`Self::insert_frame`], where `fill` reads the frames `beside`.
+    pub(crate) fn insert_frame_beside(
+        &mut self,
+        len_max: usize,
+        beside: &[FrameId],
+        fill: &mut FillBeside<'_>,
+    ) -> Result<FrameId, CapacityError> {
         if len_max > self.limits.frames_bytes_max as usize || !self.frames.could_hold(len_max) {
             return Err(CapacityError::Frames);
         }
@@ -283,7 +281,7 @@ impl<M: Memory> Engine<M> {
             let stalled = self.timers.first(TimerKind::Stalled).ok_or(CapacityError::Frames)?;
             self.close(stalled, CloseReason::OutboxFull);
         }
-        self.frames.insert(len_max, fill)
+        self.frames.insert_beside(len_max, beside, fill)
     }
 
     fn frames_have_room(&self, len: usize) -> bool {

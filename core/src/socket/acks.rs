@@ -47,7 +47,7 @@ impl<M: Memory> Sockets<M> {
         match self.encode_for(socket, body, payload.attachments) {
             Ok(encoded) => {
                 let session = self.table[socket].session;
-                self.engine.enqueue(session, encoded.text, &encoded.attachments, false);
+                self.enqueue(session, encoded.text, &encoded.attachments, false);
                 self.release(encoded);
                 Ok(ack)
             }
@@ -72,7 +72,8 @@ impl<M: Memory> Sockets<M> {
         let id = self.rooms.next_ack(namespace);
         let attachments = payload.attachments.len() as u8;
         let body = Body::Event { id: Some(id), name: Name::Plain(event), args: payload.json, attachments };
-        let name = self.engine.frames.hold(self.rooms.name_frame(namespace)).ok_or(CapacityError::Frames)?;
+        let name = self.engine.frames.hold(self.rooms.name_frame(namespace));
+        let name = name.as_ref().ok_or(CapacityError::Frames)?;
         let name = core::str::from_utf8(name.as_ref()).unwrap_or_default();
         let encoded = self.encode(name, body, payload.attachments, None)?;
         let mut count = 0;
@@ -85,7 +86,7 @@ impl<M: Memory> Sockets<M> {
             let Ok(ack) = self.insert_ack(socket, id, timeout) else { continue };
             owed(self.id(socket), ack);
             count += 1;
-            self.engine.enqueue(session, encoded.text, &encoded.attachments, target.volatile);
+            self.enqueue(session, encoded.text, &encoded.attachments, target.volatile);
         }
         self.release(encoded);
         Ok(count)
@@ -160,7 +161,7 @@ impl<M: Memory> Sockets<M> {
         let body = Body::Ack { id: Some(id), args: payload.json, attachments };
         let encoded = self.encode_for(socket, body, payload.attachments)?;
         let session = self.table[socket].session;
-        self.engine.enqueue(session, encoded.text, &encoded.attachments, false);
+        self.enqueue(session, encoded.text, &encoded.attachments, false);
         self.release(encoded);
         Ok(())
     }

@@ -6,14 +6,15 @@ use crate::app::{Attachments, Payload, Target};
 use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
 use crate::ids::Sid;
-use crate::limits::Limits;
+use crate::limits::{Limits, Parser};
 use crate::memory::Memory;
 use crate::rooms::Walk;
 use crate::socket::Sockets;
 use crate::table::NONE;
+use crate::wire::decimal;
 use crate::wire::socket::{Body, Name, Packet};
 
-/// An encoded event with the frames of its attachments. Each frame is held once.
+/// An encoded event with the frames of its attachments, if they are not inside. Each frame is held once.
 pub(crate) struct Encoded {
     pub(crate) text: FrameId,
     pub(crate) attachments: heapless::Vec<FrameId, { Limits::ATTACHMENTS_CAP }, u8>,
@@ -38,7 +39,8 @@ impl<M: Memory> Sockets<M> {
         };
         let Some(namespace) = self.namespace_of(&target) else { return Ok(()) };
         let offset = self.next_offset(target.volatile);
-        let name = self.engine.frames.hold(self.rooms.name_frame(namespace)).ok_or(CapacityError::Frames)?;
+        let name = self.engine.frames.hold(self.rooms.name_frame(namespace));
+        let name = name.as_ref().ok_or(CapacityError::Frames)?;
         let name = core::str::from_utf8(name.as_ref()).unwrap_or_default();
         let encoded = self.encode(name, body, payload.attachments, offset)?;
         if offset.is_some() {
@@ -47,7 +49,7 @@ impl<M: Memory> Sockets<M> {
         let mut selection = self.select(target);
         while let Some(socket) = self.next_selected(&mut selection) {
             let session = self.table[socket].session;
-            self.engine.enqueue(session, encoded.text, &encoded.attachments, target.volatile);
+            self.enqueue(session, encoded.text, &encoded.attachments, target.volatile);
         }
         self.release(encoded);
         Ok(())
@@ -61,7 +63,8 @@ impl<M: Memory> Sockets<M> {
         attachments: Attachments<'_>,
     ) -> Result<Encoded, CapacityError> {
         let name = self.rooms.name_frame(self.table[socket].namespace);
-        let held = self.engine.frames.hold(name).ok_or(CapacityError::Frames)?;
+        let held = self.engine.frames.hold(name);
+        let held = held.as_ref().ok_or(CapacityError::Frames)?;
         self.encode(core::str::from_utf8(held.as_ref()).unwrap_or_default(), body, attachments, None)
     }
 
@@ -84,6 +87,12 @@ impl<M: Memory> Sockets<M> {
         // An event is queued whole: one that no outbox could ever hold would cost every receiver its session.
         if attachments.len() > Limits::ATTACHMENTS_CAP || attachments.len() as u32 >= self.engine.entries_max() {
             return Err(CapacityError::Frames);
+        }
+        if self.engine.limits.parser == Parser::Msgpack {
+            let mut digits = [0; 20];
+            let offset = offset.and_then(|offset| core::str::from_utf8(decimal(offset, &mut digits)).ok());
+            let text = self.encode_msgpack(&Packet { namespace, body }, attachments, offset)?;
+            return Ok(Encoded { text, attachments: heapless::Vec::new() });
         }
         let mut tail = heapless::String::<24>::new();
         if let Some(offset) = offset {

@@ -1,6 +1,7 @@
 //! What applications can do, done.
 
 use crate::app::{Attachment, Context, Message, Payload, Prepared, Target};
+use crate::engine::outbox::Content;
 use crate::engine::session::{CloseReason, Pending};
 use crate::error::CapacityError;
 use crate::frames::Frames;
@@ -64,7 +65,7 @@ impl<M: Memory> Context for Sockets<M> {
         let mut selection = self.select(target);
         while let Some(socket) = self.next_selected(&mut selection) {
             let session = self.table[socket].session;
-            self.engine.enqueue(session, prepared.0, &[], target.volatile);
+            self.enqueue(session, prepared.0, &[], target.volatile);
         }
     }
 
@@ -78,7 +79,15 @@ impl<M: Memory> Context for Sockets<M> {
 
     fn join(&mut self, socket: SocketId, room: &str) -> Result<(), CapacityError> {
         let socket = self.find_connected(socket).ok_or(CapacityError::Gone)?;
-        self.join_room(socket, room)
+        loop {
+            let joined = self.join_room(socket, room);
+            let is_full = matches!(joined, Err(CapacityError::Memberships | CapacityError::Rooms));
+            let has_too_many = self.check_memberships(socket).is_err();
+            // Who is there goes before who may come back.
+            if !is_full || has_too_many || !self.forget_longest_absent() {
+                return joined;
+            }
+        }
     }
 
     fn leave(&mut self, socket: SocketId, room: &str) {
@@ -237,10 +246,11 @@ impl<M: Memory> Context for Sockets<M> {
                 put(text.as_bytes());
             })?,
         };
-        match message {
-            Message::Binary(_) => self.engine.enqueue_binary(index, frame),
-            Message::Text(_) => self.engine.enqueue(index, frame, &[], false),
-        }
+        let content = match message {
+            Message::Binary(_) => Content::Binary(frame),
+            Message::Text(_) => Content::Text(frame),
+        };
+        self.engine.enqueue(index, content, &[], false);
         self.engine.frames.release(frame);
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! | [`acks`] | acknowledgements that clients owe us |
 //! | [`attachments`] | binary packets, until they are complete |
 //! | [`recovery`] | clients that come back after they were cut off |
+//! | [`parser`] | packets in the form that the server's parser gives them |
 //! | [`context`] | what applications can do |
 
 pub(crate) mod acks;
@@ -14,6 +15,7 @@ pub(crate) mod attachments;
 pub(crate) mod broadcast;
 pub(crate) mod context;
 pub(crate) mod namespace;
+pub(crate) mod parser;
 pub(crate) mod recovery;
 
 use crate::engine::session::CloseReason;
@@ -52,6 +54,8 @@ pub struct Socket {
     pub(crate) id: Sid,
     /// What its client proves with that it is the same when it comes back; it stands in the same bucket as the id.
     pid: Option<Sid>,
+    /// The number of the last event that was sent before it joined: what came before is not for it.
+    since: u64,
     absent: AbsentLink,
     is_recovered: bool,
     bucket_next: u32,
@@ -77,6 +81,7 @@ impl Default for Socket {
         Self {
             id: Sid::default(),
             pid: None,
+            since: 0,
             absent: AbsentLink::default(),
             is_recovered: false,
             bucket_next: NONE,

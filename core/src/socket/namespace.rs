@@ -51,12 +51,16 @@ impl<M: Memory> Sockets<M> {
         if !self.engine.sessions[session].is_open() {
             return false;
         }
-        if self.enter_namespace(socket).is_err() {
+        while self.enter_namespace(socket).is_err() {
+            if self.forget_longest_absent() {
+                continue;
+            }
             self.send_connect_error(socket, "Server is full", None);
             return false;
         }
         if self.engine.recent.is_on() {
             self.table[socket].pid = Some(self.engine.new_sid().beside(self.table[socket].id));
+            self.table[socket].since = self.engine.recent.last_number();
         }
         self.send_connected(socket);
         self.table[socket].state = SocketState::Accepted;
@@ -102,7 +106,8 @@ impl<M: Memory> Sockets<M> {
     /// Tells a client that it may not join, and why.
     pub(crate) fn send_connect_error(&mut self, socket: u32, message: &str, data: Option<&str>) {
         let (session, Some(name)) = (self.table[socket].session, self.table[socket].wanted) else { return };
-        let Some(held) = self.engine.frames.hold(name) else {
+        let held = self.engine.frames.hold(name);
+        let Some(held) = &held else {
             return self.engine.close(session, CloseReason::OutboxFull);
         };
         let namespace = core::str::from_utf8(held.as_ref()).unwrap_or_default();
@@ -111,9 +116,7 @@ impl<M: Memory> Sockets<M> {
 
     /// As [`Self::send_connect_error`], where there is no socket.
     pub(crate) fn send_connect_error_to(&mut self, session: u32, namespace: &str, message: &str, data: Option<&str>) {
-        let frame = self.engine.insert_encoded(&mut |put| {
-            put(b"4");
-            Packet { namespace, body: Body::ConnectError { data: None } }.encode(put);
+        let frame = self.encode_connect_error(namespace, &mut |put| {
             put(br#"{"message":"#);
             json::escape(message, put);
             if let Some(data) = data {
@@ -129,21 +132,19 @@ impl<M: Memory> Sockets<M> {
     pub(crate) fn send_to_session(&mut self, socket: u32, body: Body<'_>) {
         let session = self.table[socket].session;
         let name = self.table[socket].wanted.unwrap_or_else(|| self.rooms.name_frame(self.table[socket].namespace));
-        let Some(held) = self.engine.frames.hold(name) else {
+        let held = self.engine.frames.hold(name);
+        let Some(held) = &held else {
             return self.engine.close(session, CloseReason::OutboxFull);
         };
         let namespace = core::str::from_utf8(held.as_ref()).unwrap_or_default();
-        let frame = self.engine.insert_encoded(&mut |put| {
-            put(b"4");
-            Packet { namespace, body }.encode(put);
-        });
+        let frame = self.encode_plain(&Packet { namespace, body });
         self.enqueue_or_close(session, frame);
     }
 
     fn enqueue_or_close(&mut self, session: u32, frame: Result<FrameId, CapacityError>) {
         match frame {
             Ok(frame) => {
-                self.engine.enqueue(session, frame, &[], false);
+                self.enqueue(session, frame, &[], false);
                 self.engine.frames.release(frame);
             }
             Err(_) => self.engine.close(session, CloseReason::OutboxFull),

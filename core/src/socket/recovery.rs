@@ -69,6 +69,11 @@ impl<S: Storage<Kept>> Recent<S> {
         self.max > 0
     }
 
+    /// The number of the last event there was.
+    pub(crate) const fn last_number(&self) -> u64 {
+        self.next_number - 1
+    }
+
     fn at(&self, position: usize) -> &Kept {
         &self.slots[position % self.max]
     }
@@ -258,7 +263,8 @@ impl<M: Memory> Sockets<M> {
     /// all there any more, or would not fit into its outbox: then nothing was done.
     pub(crate) fn resume(&mut self, socket: u32, session: u32, offset: u64) -> bool {
         let recent = &self.engine.recent;
-        if offset < recent.forgotten || offset >= recent.next_number || !self.fits_missed(socket, session, offset) {
+        let oldest = recent.forgotten.max(self.table[socket].since);
+        if !(oldest..recent.next_number).contains(&offset) || !self.fits_missed(socket, session, offset) {
             return false;
         }
         self.unlink_absent(socket);
@@ -270,7 +276,7 @@ impl<M: Memory> Sockets<M> {
         self.engine.sessions[session].sockets_count += 1;
         let mut position = self.engine.recent.first;
         while let Some((next, text, attachments)) = self.next_missed(socket, offset, position) {
-            self.engine.enqueue(session, text, &attachments, false);
+            self.enqueue(session, text, &attachments, false);
             position = next;
         }
         self.send_connected(socket);

@@ -8,7 +8,7 @@
 //!
 //! | MessagePack | JSON |
 //! | --- | --- |
-//! | integers, floats | numbers as JSON.stringify writes them; `null` for what is not finite |
+//! | integers, floats | numbers that JavaScript reads as the same; `null` for what is not finite |
 //! | bin; ext 8, 16 and 32 of type 0 (ArrayBuffer) | an attachment and its placeholder |
 //! | fixext 1 of type 0 (undefined) | `null` in an array; in a map its member is left out |
 //! | fixext 8 of type 0 (Date), ext of type -1 (timestamp) | text as Date.prototype.toISOString writes it |
@@ -184,6 +184,9 @@ impl<'a> Members<'a> {
             // The official parser takes no null here, but the Python client sends one.
             (Kind::Disconnect, Some(Item::Nil)) => message.data = None,
             _ => return Err(PeerError::SocketPacket),
+        }
+        if !matches!(kind, Kind::Ack | Kind::Event) {
+            message.id = None;
         }
         let attachments = message.attachments().count();
         message.attachments = u8::try_from(attachments).map_err(|_| PeerError::Attachments)?;

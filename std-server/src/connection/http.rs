@@ -282,7 +282,7 @@ impl<A: App> Connection<A> {
                 body.push(payload::SEPARATOR);
             }
             match packet {
-                Packet::Text(text) => body.extend_from_slice(&text),
+                Packet::Text(text) => body.extend_from_slice(&text.payload()),
                 Packet::Binary(bytes) | Packet::BinaryAsText(bytes) => {
                     body.push(b'b');
                     base64::encode(&bytes, &mut |piece| body.extend_from_slice(piece));

@@ -2,6 +2,7 @@
 
 mod date;
 pub(crate) mod http;
+mod outgoing;
 mod stream;
 mod websocket;
 

@@ -1,4 +1,4 @@
-//! A TCP stream that asks the system for bytes only when there are some.
+//! A TCP stream that asks the system for bytes only when there are some, and that two writers can share.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -12,15 +12,37 @@ use smol::io::{AsyncRead, AsyncWrite};
 ///
 /// A read that did not fill its buffer has emptied the socket: the next one waits until the system says that there is more,
 /// instead of asking in vain. That saves a system call for each message.
+///
+/// On a WebSocket the server's packets go out past tungstenite, which writes only pongs and close frames. Neither may begin
+/// in the middle of the other's frame.
 #[derive(Debug)]
 pub(crate) struct Stream {
     inner: Async<TcpStream>,
     is_drained: bool,
+    /// A packet is sent in part: tungstenite has to wait.
+    is_reserved: bool,
+    /// tungstenite had to wait, or has sent a frame in part.
+    is_control_waiting: bool,
 }
 
 impl Stream {
     pub(crate) const fn new(inner: Async<TcpStream>) -> Self {
-        Self { inner, is_drained: false }
+        Self { inner, is_drained: false, is_reserved: false, is_control_waiting: false }
+    }
+
+    /// The socket itself, for whoever has reserved it.
+    pub(crate) const fn socket(&mut self) -> &mut Async<TcpStream> {
+        &mut self.inner
+    }
+
+    /// Keeps the socket for packets, or lets tungstenite have it again.
+    pub(crate) const fn reserve(&mut self, is_reserved: bool) {
+        self.is_reserved = is_reserved;
+    }
+
+    /// Whether packets have to wait until tungstenite has written what it has begun.
+    pub(crate) const fn is_control_waiting(&self) -> bool {
+        self.is_control_waiting
     }
 
     /// Ends the sending side; the peer sees the end of the stream.
@@ -46,15 +68,14 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, bytes)
+        let stream = self.get_mut();
+        if stream.is_reserved {
+            stream.is_control_waiting = true;
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut stream.inner).poll_write(cx, bytes);
+        stream.is_control_waiting = !matches!(written, Poll::Ready(Ok(len)) if len == bytes.len());
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,58 +2,80 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use std::io;
 
 use async_tungstenite::WebSocketStream;
-use async_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
-use async_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
+use async_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Error, Message};
-use bytes::Bytes;
 use futures_sink::Sink as _;
 use smol::stream::Stream as _;
-use sprat_core::wire::base64;
 use sprat_core::{App, CloseReason, TransportId, app};
 
 use crate::connection::http::Upgraded;
+use crate::connection::outgoing::Outgoing;
 use crate::connection::stream::Stream;
 use crate::connection::{LINGER_TIMEOUT, within};
-use crate::engine::{LineHandle, Packet};
+use crate::engine::LineHandle;
 
 /// Bytes read at once. It is what an idle connection keeps, so it is small; a longer message gets the room it needs.
 const READ_BUFFER_BYTES: usize = 1_024;
 /// Bytes given to the socket before they are sent: what waits for a client leaves in few writes.
 const WRITE_BATCH_BYTES: usize = 64 << 10;
+/// Bytes of pongs that may wait; a peer that pings and does not read is cut off.
+const CONTROL_BUFFER_BYTES_MAX: usize = 1 << 10;
 /// Messages read before the other connections get their turn.
 const READ_BATCH_MESSAGES: usize = 32;
 
 /// Serves a WebSocket to its end.
+///
+/// What lives only at the beginning or at the end is boxed: an idle connection keeps nothing but its [`Link`].
 pub(crate) async fn run<A: App>(upgraded: Upgraded<A>) {
+    let Some(mut link) = Box::pin(open(upgraded)).await else { return };
+    let end = core::future::poll_fn(|cx| link.poll(cx)).await;
+    Box::pin(finish(link, end)).await;
+}
+
+/// The WebSocket on a connection; `None` if it was only opened to be closed.
+async fn open<A: App>(upgraded: Upgraded<A>) -> Option<Link<A>> {
     let Upgraded { stream, received, line, transport } = upgraded;
     let payload_bytes_max = line.engine().payload_bytes_max();
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BATCH_BYTES)
-        // What is handed out at once is bounded by the batch, or is a single packet of whatever size.
-        .max_write_buffer_size(usize::MAX)
+        // Only pongs and close frames go this way.
+        .write_buffer_size(0)
+        .max_write_buffer_size(CONTROL_BUFFER_BYTES_MAX)
         .max_message_size(Some(payload_bytes_max))
         .max_frame_size(Some(payload_bytes_max));
     let socket = WebSocketStream::from_partially_read(stream, received, Role::Server, Some(config)).await;
     let Some(transport) = transport else {
-        return close(socket, None).await;
+        close(socket, None).await;
+        return None;
     };
     line.attach(transport);
-    let mut link = Link { socket, line, transport, in_flight: false };
-    let end = core::future::poll_fn(|cx| link.poll(cx)).await;
-    let Link { socket, line, .. } = link;
-    match end {
-        End::ByServer => {}
-        End::ByPeer => line.lost(transport, CloseReason::TransportClose),
-        End::Failed(_) => line.lost(transport, CloseReason::TransportError),
-    }
-    match end {
-        End::ByServer | End::ByPeer => close(socket, None).await,
-        End::Failed(None) => {}
-        End::Failed(Some(code)) => close(socket, Some(code)).await,
+    Some(Link { socket, line, transport, outgoing: Outgoing::default() })
+}
+
+async fn finish<A: App>(link: Link<A>, end: End) {
+    let Link { socket, line, transport, outgoing } = link;
+    let code = match end {
+        End::ByServer => None,
+        End::ByPeer => {
+            line.lost(transport, CloseReason::TransportClose);
+            None
+        }
+        End::Failed(code) => {
+            line.lost(transport, CloseReason::TransportError);
+            if code.is_none() {
+                return;
+            }
+            code
+        }
+    };
+    // A close frame in the middle of another frame would be garbage.
+    if !outgoing.is_begun() {
+        close(socket, code).await;
     }
 }
 
@@ -69,8 +91,7 @@ struct Link<A: App> {
     socket: WebSocketStream<Stream>,
     line: LineHandle<A>,
     transport: TransportId,
-    /// Packets were handed to the socket and are not sent yet.
-    in_flight: bool,
+    outgoing: Outgoing,
 }
 
 impl<A: App> Link<A> {
@@ -107,14 +128,15 @@ impl<A: App> Link<A> {
     /// Sends what waits. `Ready` if the server wants the end.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let signals = self.line.take_signals(cx);
-        let mut more = signals.wake || self.in_flight;
+        let mut more = signals.wake || !self.outgoing.is_empty();
         while more {
-            if !self.in_flight {
-                more = self.fill();
+            if self.outgoing.is_empty() {
+                self.fill();
             }
-            match self.poll_flush(cx) {
+            more = !self.outgoing.is_empty();
+            match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(end_of(&error)),
+                Poll::Ready(Err(_)) => return Poll::Ready(End::Failed(None)),
                 Poll::Pending if signals.close => return Poll::Ready(End::ByServer),
                 Poll::Pending => return Poll::Pending,
             }
@@ -122,42 +144,36 @@ impl<A: App> Link<A> {
         if signals.close || self.line.take_signals(cx).close { Poll::Ready(End::ByServer) } else { Poll::Pending }
     }
 
-    /// Hands packets to the socket. Returns whether there were any.
-    fn fill(&mut self) -> bool {
+    /// Takes packets from the engine.
+    fn fill(&mut self) {
         let mut budget = WRITE_BATCH_BYTES;
         while let Some(packet) = self.line.next(self.transport, budget) {
-            let frame = frame_of(packet);
-            budget = budget.saturating_sub(frame.payload().len());
-            self.in_flight = true;
-            if Pin::new(&mut self.socket).start_send(Message::Frame(frame)).is_err() {
-                // What is wrong with it comes to light when it is flushed.
-                break;
-            }
+            budget = budget.saturating_sub(self.outgoing.push(packet));
         }
-        self.in_flight
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-        if core::mem::take(&mut self.in_flight) {
-            self.line.flushed(self.transport);
+    /// Writes what was taken, and tells the engine when it is sent.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outgoing.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.outgoing.is_begun() {
+            ready!(self.poll_control(cx))?;
+        }
+        ready!(self.outgoing.poll_write(self.socket.get_mut(), cx))?;
+        self.line.flushed(self.transport);
+        // A pong may have waited for the end of a packet.
+        self.poll_control(cx)
+    }
+
+    /// Lets tungstenite write what it has begun, or had to wait with.
+    fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.socket.get_ref().is_control_waiting() {
+            let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+            return Poll::Ready(flushed.map_err(|_| io::ErrorKind::BrokenPipe.into()));
         }
         Poll::Ready(Ok(()))
     }
-}
-
-fn frame_of(packet: Packet) -> Frame {
-    let (bytes, kind) = match packet {
-        Packet::Binary(bytes) => (bytes, Data::Binary),
-        Packet::BinaryAsText(bytes) => {
-            let mut text = Vec::with_capacity(1 + base64::encoded_len(bytes.len()));
-            text.push(b'b');
-            base64::encode(&bytes, &mut |piece| text.extend_from_slice(piece));
-            (Bytes::from(text), Data::Text)
-        }
-        Packet::Text(bytes) => (bytes, Data::Text),
-    };
-    Frame::message(bytes, OpCode::Data(kind), true)
 }
 
 fn end_of(error: &Error) -> End {

@@ -247,10 +247,11 @@ for (const [mode, transports] of Object.entries(TRANSPORTS)) {
       await settled(socket);
       assert.deepEqual(calls.splice(0), ["second"]);
       assert.equal(socket.off("back").hasListeners("back"), false);
-      socket.on("back", first).removeListener("back", first).addEventListener("back", second).removeAllListeners();
+      const any = () => calls.push("any");
+      socket.on("back", first).removeListener("back", first).addEventListener("back", second).onAny(any).removeAllListeners();
       socket.emit("back");
       await settled(socket);
-      assert.deepEqual(calls, []);
+      assert.deepEqual(calls, ["any"]);
     });
 
     it("a listener that is removed by another still gets the event at hand", async (t) => {
@@ -1052,6 +1053,14 @@ describe("a server that says what it likes", () => {
     await event(socket, "connect");
   });
 
+  it("an empty body is an error of the transport", async (t) => {
+    const script = await scripted(t);
+    const socket = client(t, script.url, { transports: ["polling"] });
+    await event(socket, "connect");
+    (await script.parked()).end("");
+    assert.equal((await event(socket, "disconnect"))[0], "transport error");
+  });
+
   it("a listener that throws does not end the connection", async (t) => {
     const script = await scripted(t);
     const socket = client(t, script.url, { transports: ["polling"] });
@@ -1067,5 +1076,87 @@ describe("a server that says what it likes", () => {
     await event(socket, "good");
     assert.deepEqual(thrown, ["of the listener"]);
     assert.equal(socket.connected, true);
+  });
+});
+
+// Where the official client does worse.
+describe("our own client", { skip: CLIENT === "official" && "the official client does not do this" }, () => {
+  it("closes the session of a handshake that was given up", async (t) => {
+    const script = await scripted(t);
+    const socket = client(t, script.url, { transports: ["polling"] });
+    socket.disconnect();
+    await script.posted(1);
+    assert.deepEqual(script.posts, ["1"]);
+    assert.equal(script.handshakes, 1);
+  });
+
+  it("goes on polling when the upgrade fails in the middle", async (t) => {
+    const script = await scripted(t);
+    script.upgrades = ["websocket"];
+    // The probe is answered, then the WebSocket breaks while the client waits for its poll to end.
+    const socket = client(t, script.url, { autoConnect: false });
+    const connected = event(socket, "connect");
+    script.onProbe = async (webSocket) => {
+      await connected;
+      await script.parked();
+      webSocket.send("3probe", () => webSocket.terminate());
+    };
+    socket.connect();
+    await event(socket.io, "open");
+    await event(socket.io.engine, "upgradeError");
+    assert.equal(socket.io.engine.transport.name, "polling");
+    for (let i = 0; i < 2; i++) {
+      script.say(`2["still here",${i}]`);
+      assert.deepEqual(await event(socket, "still here"), [i]);
+    }
+    assert.equal(script.handshakes, 1);
+  });
+
+  it("does not wait for the timeout when the server closes before its handshake", async (t) => {
+    const script = await scripted(t);
+    script.greet = (webSocket) => webSocket.close();
+    const socket = client(t, script.url, { transports: ["websocket"], reconnectionAttempts: 1 });
+    assert.equal((await event(socket, "connect_error"))[0].message, "transport close");
+    assert.equal((await event(socket.io, "reconnect_error"))[0].message, "transport close");
+  });
+
+  it("sends one CONNECT however often it is told to connect", async (t) => {
+    const seen = [];
+    const script = await scripted(t, { onMessage: (text) => seen.push(text[0]) });
+    const socket = client(t, script.url, { transports: ["websocket"] });
+    await event(socket.io, "open");
+    socket.connect();
+    socket.connect();
+    script.say('0{"sid":"abc"}');
+    await event(socket, "connect");
+    socket.emit("x");
+    await script.received(2);
+    assert.deepEqual(seen, ["0", "2"]);
+  });
+
+  it("keeps bodies within the limit when a buffer is empty", async (t) => {
+    const script = await scripted(t, { handshake: { maxPayload: 100 } });
+    const socket = client(t, script.url, { transports: ["polling"] });
+    await event(socket, "connect");
+    for (let i = 0; i < 5; i++) socket.emit("x", new Uint8Array(i));
+    await script.received(1 + 5);
+    assert.ok(script.posts.every((body) => Buffer.byteLength(body) <= 100));
+  });
+
+  it("drops volatile events while it is offline", async (t) => {
+    const proxy = await proxied(t);
+    const socket = client(t, proxy.url, { transports: ["websocket"] });
+    await event(socket, "connect");
+    proxy.state.refuse = true;
+    proxy.cut();
+    await event(socket, "disconnect");
+    socket.volatile.emit("back", "lost");
+    assert.equal(socket.sendBuffer.length, 0);
+  });
+
+  it("options that are undefined have their defaults", async (t) => {
+    const socket = client(t, server, { path: undefined, transports: undefined, timeout: undefined, autoConnect: undefined });
+    await event(socket, "connect");
+    assert.equal(socket.io.timeout(), 20000);
   });
 });

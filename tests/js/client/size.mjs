@@ -16,6 +16,9 @@ test(`the served client has at most ${LIMIT_BYTES} bytes after gzip -9`, (t) => 
 
 test("the serving step is safe for the source", () => {
   const source = readFileSync(clientFile, "utf8");
+  const [, ...lines] = servedClient().split("\n");
+  const risky = lines.filter((line) => /^[[(`"'+*/-]/.test(line));
+  assert.deepEqual(risky, [], "without semicolons such a line continues the one before");
   assert.ok(!source.includes("/*"), "only whole-line // comments are dropped");
   assert.equal(served(servedClient()), servedClient(), "the step changes nothing when it is done twice");
   for (const line of servedClient().split("\n")) {

@@ -1,7 +1,7 @@
 // What the behaviour test stands on: the client under test, a proxy that can be cut, and a server that says what it is
 // told to.
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -85,6 +85,8 @@ export const startProxy = async (target) => {
 // each Socket.IO packet; the default answers CONNECT. `posts` are the bodies received.
 export const startScript = async ({ onMessage = answerConnect, handshake = {}, firstMessages = [] } = {}) => {
   const session = { queue: [], parked: null, socket: null };
+  const news = new EventEmitter();
+  let messages = 0;
   const script = { posts: [], aborted: 0, handshakes: 0, paths: [] };
   const greeting = (upgrades) =>
     "0" + JSON.stringify({ sid: "engine", upgrades, pingInterval: 20000, pingTimeout: 20000, maxPayload: 1000, ...handshake });
@@ -101,7 +103,10 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
   };
   const say = (...messages) => raw(...messages.map((text) => (typeof text === "string" ? "4" + text : text)));
   const receive = (packet) => {
-    if (packet[0] === "4") onMessage(packet.slice(1), say, script);
+    if (packet[0] !== "4") return;
+    onMessage(packet.slice(1), say, script);
+    messages++;
+    news.emit("news");
   };
   const greet = (upgrades) => {
     script.handshakes++;
@@ -122,6 +127,7 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
       let body = "";
       for await (const chunk of request) body += chunk;
       script.posts.push(body);
+      news.emit("news");
       response.end("ok");
       return body.split("\x1e").forEach(receive);
     }
@@ -141,6 +147,7 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
     };
     if (!probe) {
       accept();
+      if (script.greet) return script.greet(socket);
       greet([]);
     }
     socket.on("message", (data) => {
@@ -152,6 +159,13 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
     });
   });
   const url = `http://127.0.0.1:${await listen(http)}`;
+  // Wait until so many bodies were posted, so many Socket.IO packets received.
+  const posted = async (n) => {
+    while (script.posts.length < n) await once(news, "news");
+  };
+  const received = async (n) => {
+    while (messages < n) await once(news, "news");
+  };
   // The response of the GET that waits, as soon as one does.
   const parked = () => session.parked ?? new Promise((resolve) => (session.onPark = resolve));
   const close = () => {
@@ -159,7 +173,7 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
     http.close();
     http.closeAllConnections();
   };
-  return Object.assign(script, { url, raw, say, parked, close });
+  return Object.assign(script, { url, raw, say, parked, posted, received, close });
 };
 
 const asText = (packet) => (typeof packet === "string" ? packet : "b" + packet.toString("base64"));

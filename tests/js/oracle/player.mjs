@@ -2,8 +2,9 @@
 import { inflateSync, gunzipSync } from "node:zlib";
 import { Connection, WebSocketWire, readResponse, requestBytes } from "./wire.mjs";
 
-// What says something about the connection or the moment, not about the answer. `Connection: close` is kept.
-const PASSING_HEADERS = new Set(["date", "keep-alive", "sec-websocket-accept"]);
+// What says something about the connection or the moment, not about the answer: how the end of a body is told among it.
+// `Connection: close` is kept.
+const PASSING_HEADERS = new Set(["content-length", "date", "keep-alive", "sec-websocket-accept", "transfer-encoding"]);
 const FENCE_ID = 4_000_000;
 
 export class Player {

@@ -4,17 +4,17 @@
 
 #![no_std]
 
+mod console;
 mod host;
 mod ticks;
 
+use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use cortex_m::peripheral::SYST;
 use embassy_executor::{Spawner, raw};
+use sprat_firmware::Board;
 use static_cell::StaticCell;
-
-pub use host::{HOST_BYTES, take_host_bytes};
-pub use ticks::busy_us;
 
 /// Some task is to be polled.
 static PENDING: AtomicBool = AtomicBool::new(false);
@@ -23,6 +23,23 @@ static PENDING: AtomicBool = AtomicBool::new(false);
 #[unsafe(export_name = "__pender")]
 fn pend(_context: *mut ()) {
     PENDING.store(true, Ordering::SeqCst);
+}
+
+/// The board, as far as start-up knows it: at `address`, with a console that `write` writes to.
+pub fn board(address: (Ipv4Addr, u8, Ipv4Addr), write: fn(&str)) -> Board {
+    console::start(write);
+    let Some(host) = host::take() else {
+        console::log(format_args!("no seed: ids could be guessed, so nothing is started"));
+        cortex_m::asm::udf()
+    };
+    Board {
+        seed: host.seed,
+        address,
+        sntp_server: host.sntp_server,
+        log: console::log,
+        stack_bytes,
+        busy_us: ticks::busy_us,
+    }
 }
 
 /// Starts the tick and runs tasks for ever, asleep while there is nothing to do. `boot` spawns them.
@@ -53,7 +70,7 @@ unsafe extern "C" {
 }
 
 /// The most bytes of the stack that were ever in use, and how many it has. Start-up paints it, use wears the paint off.
-pub fn stack_bytes() -> (usize, usize) {
+fn stack_bytes() -> (usize, usize) {
     let (top, bottom) = (&raw const _stack_start, &raw const _stack_end);
     let mut at = bottom;
     // SAFETY: the linker script puts both ends of the stack into RAM, aligned; a volatile read of any of it is sound.

@@ -78,7 +78,7 @@ pub(crate) fn sleep() {
 }
 
 /// Microseconds that the processor was awake since the start.
-pub fn busy_us() -> u64 {
+pub(crate) fn busy_us() -> u64 {
     critical_section::with(|token| {
         let (asleep, by_us) = TICKS.busy.borrow(token).get();
         let now_us = TICKS.now.borrow(token).get() * (1_000_000 / TICK_HZ);

@@ -175,9 +175,14 @@ impl Connection<'_> {
         self.consume(len);
         let keep_alive = request.keep_alive && request.body == Body::None;
         let connection = if keep_alive { "keep-alive" } else { "close" };
+        let date = self.site.date_field();
         self.write(&|put| {
             let [fields, body_fields] = answer.fields;
-            for piece in [answer.status_line, fields, body_fields, "\r\nConnection: ", connection, "\r\n\r\n"] {
+            for piece in [answer.status_line, fields, body_fields] {
+                put(piece.as_bytes());
+            }
+            put(&date);
+            for piece in ["\r\nConnection: ", connection, "\r\n\r\n"] {
                 put(piece.as_bytes());
             }
             put(answer.body);
@@ -313,8 +318,9 @@ impl Connection<'_> {
         let site = self.site;
         let waiting = site.lines().server().waiting(transport);
         let Some(response) = answer.response(false) else { return Err(Lost::Failed) };
+        let date = site.date_field();
         self.write(&|put| {
-            response.encode_head(waiting.body_bytes, keep_alive, b"", put);
+            response.encode_head(waiting.body_bytes, keep_alive, &date, put);
             true
         })
         .await?;
@@ -336,8 +342,9 @@ impl Connection<'_> {
     }
 
     async fn respond(&mut self, response: &Response, keep_alive: bool, is_head: bool) -> Result<(), Lost> {
+        let date = self.site.date_field();
         self.write(&|put| {
-            response.encode_head(response.body.len(), keep_alive, b"", put);
+            response.encode_head(response.body.len(), keep_alive, &date, put);
             if !is_head {
                 put(response.body.as_bytes());
             }

@@ -27,7 +27,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use embassy_executor::Spawner;
 use embassy_net::driver::Driver;
-use embassy_net::{Config, Ipv4Cidr, Runner, StackResources, StaticConfigV4};
+use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use sprat_core::chat::{Chat, ChatMemory};
 use sprat_core::lines::{Attached, Line, Lines};
 use sprat_core::memory::{Fixed, Lend};
@@ -77,31 +77,38 @@ static SITE: StaticCell<Site> = StaticCell::new();
 #[inline(never)]
 pub fn boot<D: Driver>(spawner: Spawner, driver: D, board: Board) -> Runner<'static, D> {
     let mut entropy = SeededEntropy::new(&board.seed);
-    let network_seed = entropy.next_u64();
-    let chat = Chat::new(CHAT.take(), limits::chat());
-    let server = match Server::new(chat, MEMORY.take().lend(entropy), limits::server()) {
-        Ok(server) => server,
-        Err(problem) => panic!("{problem}"),
-    };
-    let lines = Lines::new(server, Lend::new(LINES.take()), Lend::new(WEBSOCKETS.take()));
-    let site: &'static Site = SITE.init(Site::new(lines, board));
+    let (stack, runner) = start_network(driver, &board, entropy.next_u64());
+    let site = start_server(board, entropy);
+    for (line, buffers) in (0..).zip(BUFFERS.take()) {
+        spawner.spawn(spawned(connection::serve(stack, site, line, buffers)));
+    }
+    spawner.spawn(spawned(clock::keep_deadlines(site)));
+    spawner.spawn(spawned(clock::keep_wall_time(stack, site)));
+    (board.log)(format_args!("ready: http://{}/ for {CLIENTS} clients", board.address.0));
+    site.log_marks();
+    runner
+}
 
+#[inline(never)]
+fn start_network<D: Driver>(driver: D, board: &Board, seed: u64) -> (Stack<'static>, Runner<'static, D>) {
     let (address, prefix_len, gateway) = board.address;
     let config = Config::ipv4_static(StaticConfigV4 {
         address: Ipv4Cidr::new(address, prefix_len),
         gateway: Some(gateway),
         dns_servers: Default::default(),
     });
-    let resources = SOCKETS.init_with(StackResources::new);
-    let (stack, runner) = embassy_net::new(driver, config, resources, network_seed);
-    for (line, buffers) in (0..).zip(BUFFERS.take()) {
-        spawner.spawn(spawned(connection::serve(stack, site, line, buffers)));
-    }
-    spawner.spawn(spawned(clock::keep_deadlines(site)));
-    spawner.spawn(spawned(clock::keep_wall_time(stack, site)));
-    (board.log)(format_args!("ready: http://{address}/ for {CLIENTS} clients"));
-    site.log_marks();
-    runner
+    embassy_net::new(driver, config, SOCKETS.init_with(StackResources::new), seed)
+}
+
+#[inline(never)]
+fn start_server(board: Board, entropy: SeededEntropy) -> &'static Site {
+    let chat = Chat::new(CHAT.take(), limits::chat());
+    let server = match Server::new(chat, MEMORY.take().lend(entropy), limits::server()) {
+        Ok(server) => server,
+        Err(problem) => panic!("{problem}"),
+    };
+    let lines = Lines::new(server, Lend::new(LINES.take()), Lend::new(WEBSOCKETS.take()));
+    SITE.init_with(|| Site::new(lines, board))
 }
 
 /// Each task is spawned as often as its pool is large.

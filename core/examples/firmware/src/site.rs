@@ -57,6 +57,16 @@ impl Site {
         Now { instant: time::Instant::from_ms(ms), wall }
     }
 
+    /// The `Date` field of an answer, its line end in front; nothing while the time of day is not known (RFC 9110, 6.6.1).
+    pub(crate) fn date_field(&self) -> heapless::Vec<u8, 37, u8> {
+        let mut field = heapless::Vec::new();
+        if let Some(wall) = self.now().wall {
+            // 8 bytes and 29 are the capacity.
+            let _ = field.extend_from_slice(b"\r\nDate: ").and_then(|()| field.extend_from_slice(&wall.http_date()));
+        }
+        field
+    }
+
     /// A connection has found its peer. Returns how many there are.
     pub(crate) fn take_connection(&self) -> usize {
         self.taken.set(self.taken.get() + 1);

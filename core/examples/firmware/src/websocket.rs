@@ -35,10 +35,11 @@ impl From<Lost> for Ended {
 /// at once.
 pub(crate) async fn run(connection: &mut Connection<'_>, transport: Option<TransportId>) -> End {
     let accept_key = connection.accept_key;
+    let date = connection.site.date_field();
     let answered = connection
         .write(&|put| {
             match accept_key {
-                None => Response { status: 400, content_type: None, body: "", close: true }.encode_head(0, false, b"", put),
+                None => Response { status: 400, content_type: None, body: "", close: true }.encode_head(0, false, &date, put),
                 Some(key) => {
                     put(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
                     put(&key);

@@ -69,7 +69,7 @@ pub(crate) struct Stellaris {
 
 impl Stellaris {
     /// Switches it on.
-    pub(crate) fn new(mut nvic: NVIC) -> Self {
+    pub(crate) fn new() -> Self {
         let [received, sent] = BUFFERS.take();
         let [a, b, c, d, e, f] = MAC;
         write(MASK, 0);
@@ -80,7 +80,6 @@ impl Stellaris {
         write(RECEIVE_CONTROL, RECEIVE);
         // SAFETY: the handler above is ready for it.
         unsafe { NVIC::unmask(Ethernet) };
-        let _ = &mut nvic;
         Self { received, sent }
     }
 

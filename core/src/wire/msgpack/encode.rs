@@ -12,21 +12,23 @@ use crate::wire::socket::{Body, Name, Packet};
 
 /// Writes a packet into `buffer`, whose length is [`encoded_len`] of it.
 ///
-/// `attachment` gives the binary values by number, as often as it is asked; each placeholder in the JSON becomes one of
-/// them, if the packet has attachments at all. An object with arrays or objects inside is no placeholder.
+/// Each placeholder in the JSON becomes one of the `attachments`, if the packet has any. An object with arrays or objects
+/// inside is no placeholder. `last_arg`, a text that an event or acknowledgement has as one more argument, is where the
+/// offsets of connection state recovery go.
 ///
 /// # Errors
 ///
 /// [`PeerError::Json`] if the packet's JSON was not checked and is none, [`PeerError::JsonDepth`] if it nests deeper than
 /// [`DEPTH_MAX`], [`PeerError::Attachments`] if a placeholder stands for no attachment, [`PeerError::TooLarge`] if `buffer`
 /// has another length.
-pub fn encode<'a>(
+pub fn encode(
     packet: &Packet<'_>,
-    attachment: &dyn Fn(u8) -> Option<&'a [u8]>,
+    last_arg: Option<&str>,
+    attachments: &[&[u8]],
     buffer: &mut [u8],
 ) -> Result<(), PeerError> {
     let len = buffer.len();
-    let mut encoder = Encoder { attachment, sink: Sink { buffer: Some(buffer), len: 0 }, members: 0 };
+    let mut encoder = Encoder { last_arg, attachments, sink: Sink { buffer: Some(buffer), len: 0 }, members: 0 };
     encoder.packet(packet)?;
     if encoder.sink.len == len { Ok(()) } else { Err(PeerError::TooLarge) }
 }
@@ -36,23 +38,21 @@ pub fn encode<'a>(
 /// # Errors
 ///
 /// As [`encode`].
-pub fn encoded_len<'a>(
-    packet: &Packet<'_>,
-    attachment: &dyn Fn(u8) -> Option<&'a [u8]>,
-) -> Result<usize, PeerError> {
-    let mut encoder = Encoder { attachment, sink: Sink { buffer: None, len: 0 }, members: 0 };
+pub fn encoded_len(packet: &Packet<'_>, last_arg: Option<&str>, attachments: &[&[u8]]) -> Result<usize, PeerError> {
+    let mut encoder = Encoder { last_arg, attachments, sink: Sink { buffer: None, len: 0 }, members: 0 };
     encoder.packet(packet)?;
     Ok(encoder.sink.len)
 }
 
 /// A packet on its way from its end to its beginning.
-struct Encoder<'e, 'a> {
-    attachment: &'e dyn Fn(u8) -> Option<&'a [u8]>,
+struct Encoder<'e> {
+    last_arg: Option<&'e str>,
+    attachments: &'e [&'e [u8]],
     sink: Sink<'e>,
     members: u32,
 }
 
-impl Encoder<'_, '_> {
+impl Encoder<'_> {
     /// The members come in the order in which the official server writes them, though no client may rely on it.
     fn packet(&mut self, packet: &Packet<'_>) -> Result<(), PeerError> {
         self.sink.text(packet.namespace);
@@ -112,7 +112,12 @@ impl Encoder<'_, '_> {
     }
 
     fn data_array(&mut self, name: Name<'_>, args: &str, attachments: u8) -> Result<(), PeerError> {
-        let mut count = self.values(args, attachments)?;
+        let mut count = 0;
+        if let Some(last_arg) = self.last_arg {
+            self.sink.text(last_arg);
+            count += 1;
+        }
+        count += self.values(args, attachments)?;
         match name {
             Name::None => {}
             Name::Plain(plain) => {
@@ -169,7 +174,7 @@ impl Encoder<'_, '_> {
     /// Puts a binary value in the place of the object that stands for it.
     fn attachment(&mut self, found: Found, attachments: u8) -> Result<(), PeerError> {
         let number = found.number.filter(|number| *number < attachments).ok_or(PeerError::Attachments)?;
-        let bytes = (self.attachment)(number).ok_or(PeerError::Attachments)?;
+        let bytes = *self.attachments.get(usize::from(number)).ok_or(PeerError::Attachments)?;
         self.sink.len = found.end;
         self.sink.put(bytes);
         self.sink.head(bytes.len(), &BIN);

@@ -60,7 +60,9 @@ fn put_date(ms: i64, put: &mut dyn FnMut(&[u8])) {
     put(text.as_bytes());
 }
 
-/// As Number::toString of ECMAScript, with radix 10; `null` for what JSON cannot write.
+/// In the notation of ECMAScript's Number::toString; `null` for what JSON cannot write.
+///
+/// The digits are as few as that writes, and as near, but of two equally near it takes the even one.
 fn put_float(value: f64, put: &mut dyn FnMut(&[u8])) {
     if !value.is_finite() {
         return put(b"null");
