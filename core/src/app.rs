@@ -27,6 +27,11 @@ pub trait App {
         Protocol::SocketIo
     }
 
+    /// A message for every client, sent right behind the OPEN packet (Engine.IO server, option `initialPacket`). Default: none.
+    fn initial_packet(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether there is a namespace `name`, which begins with `/`. Default: only `/`.
     fn has_namespace(&mut self, name: &str) -> bool {
         name == "/"
@@ -46,6 +51,17 @@ pub trait App {
     /// A client sent an event.
     fn on_event(&mut self, context: &mut dyn Context, socket: SocketId, event: Event<'_>) {
         let _ = (context, socket, event);
+    }
+
+    /// A socket joined or left a room; only with [`crate::Limits::room_changes_max`]. The room of its own, which is called
+    /// like its id, is not told.
+    fn on_room(&mut self, context: &mut dyn Context, change: &RoomChange<'_>) {
+        let _ = (context, change);
+    }
+
+    /// So many changes of rooms were more than could be noted.
+    fn on_room_changes_lost(&mut self, context: &mut dyn Context, count: u32) {
+        let _ = (context, count);
     }
 
     /// A client acknowledged an event.
@@ -87,6 +103,19 @@ pub trait App {
     fn on_close(&mut self, context: &mut dyn Context, session: SessionId, reason: CloseReason) {
         let _ = (context, session, reason);
     }
+}
+
+/// A socket joined or left a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomChange<'a> {
+    /// The room.
+    pub room: &'a str,
+    /// The socket, which may be gone by now.
+    pub socket: SocketId,
+    /// It joined; otherwise it left.
+    pub has_joined: bool,
+    /// It was alone: the room began with it, or ended.
+    pub is_only_member: bool,
 }
 
 /// A message of Engine.IO.

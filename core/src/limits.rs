@@ -68,6 +68,9 @@ pub struct Limits {
     pub recovery_clients_max: u32,
     /// Rooms one socket may be in. Default 256. A further join fails.
     pub rooms_by_socket_max: u16,
+    /// Changes of rooms that may wait to be told to [`crate::App::on_room`]. Default 0: nobody watches rooms. Those over it are
+    /// counted but not told.
+    pub room_changes_max: u32,
     /// Length of the name of a room or namespace, in bytes. Default 256. A longer one is refused.
     pub name_bytes_max: u16,
 }
@@ -96,6 +99,7 @@ impl Default for Limits {
             recovery_bytes_max: 16 << 20,
             recovery_clients_max: 10_000,
             rooms_by_socket_max: 256,
+            room_changes_max: 0,
             name_bytes_max: 256,
         }
     }

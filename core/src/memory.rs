@@ -15,6 +15,7 @@ use crate::rooms::{Membership, Room};
 use crate::socket::acks::Ack;
 use crate::socket::Socket;
 use crate::socket::recovery::Kept;
+use crate::socket::room_changes::Change;
 use crate::table::Slot;
 use crate::timers::Timer;
 
@@ -61,6 +62,8 @@ pub struct Resources<M: Memory> {
     pub rooms: M::Table<Slot<Room>>,
     /// Buckets of the look-up of rooms; filled by the server.
     pub rooms_index: M::Table<u32>,
+    /// Changes of memberships that the application has not been told yet.
+    pub room_changes: M::Table<Change>,
     /// Memberships of sockets in rooms.
     pub memberships: M::Table<Slot<Membership>>,
     /// Entries of all outboxes.
@@ -110,6 +113,7 @@ pub struct Fixed<
     sockets_index: Vec<u32, SOCKETS>,
     rooms: Vec<Slot<Room>, ROOMS>,
     rooms_index: Vec<u32, ROOMS>,
+    room_changes: Vec<Change, MEMBERSHIPS>,
     memberships: Vec<Slot<Membership>, MEMBERSHIPS>,
     entries: Vec<Slot<Entry>, PACKETS>,
     acks: Vec<Slot<Ack>, ACKS>,
@@ -141,6 +145,7 @@ impl<
             sockets_index: Vec::new(),
             rooms: Vec::new(),
             rooms_index: Vec::new(),
+            room_changes: Vec::new(),
             memberships: Vec::new(),
             entries: Vec::new(),
             acks: Vec::new(),
@@ -161,6 +166,7 @@ impl<
             sockets_index: Lend::new(&mut self.sockets_index),
             rooms: Lend::new(&mut self.rooms),
             rooms_index: Lend::new(&mut self.rooms_index),
+            room_changes: Lend::new(&mut self.room_changes),
             memberships: Lend::new(&mut self.memberships),
             entries: Lend::new(&mut self.entries),
             acks: Lend::new(&mut self.acks),

@@ -9,6 +9,8 @@ use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
 use crate::index::{Chained, Index};
 use crate::memory::Memory;
+use crate::ids::SocketId;
+use crate::socket::room_changes::{Change, RoomChanges};
 use crate::socket::{Socket, SocketTable};
 use crate::table::{NONE, Slot, Table};
 
@@ -70,6 +72,7 @@ pub(crate) struct Rooms<M: Memory> {
     rooms: Table<Room, M::Table<Slot<Room>>>,
     memberships: Table<Membership, M::Table<Slot<Membership>>>,
     by_name: Index<M::Table<u32>>,
+    pub(crate) changes: RoomChanges<M::Table<Change>>,
     /// Names come from strangers: without a secret they could be chosen to share a bucket.
     key: [u8; 16],
 }
@@ -79,12 +82,14 @@ impl<M: Memory> Rooms<M> {
         rooms: M::Table<Slot<Room>>,
         memberships: M::Table<Slot<Membership>>,
         index: M::Table<u32>,
+        changes: RoomChanges<M::Table<Change>>,
         key: [u8; 16],
     ) -> Self {
         Self {
             rooms: Table::new(rooms, NONE - 1),
             memberships: Table::new(memberships, NONE - 1),
             by_name: Index::new(index),
+            changes,
             key,
         }
     }
@@ -182,7 +187,7 @@ impl<M: Memory> Rooms<M> {
             self.memberships[previous].socket_next = next;
         }
         sockets[socket].memberships_count -= 1;
-        self.unlink_from_room(frames, at);
+        self.unlink_from_room(sockets, frames, at);
     }
 
     /// Takes a socket out of all its rooms.
@@ -191,13 +196,13 @@ impl<M: Memory> Rooms<M> {
         sockets[socket].memberships_count = 0;
         while at != NONE {
             let next = self.memberships[at].socket_next;
-            self.unlink_from_room(frames, at);
+            self.unlink_from_room(sockets, frames, at);
             at = next;
         }
     }
 
-    fn unlink_from_room(&mut self, frames: &mut impl Frames, at: u32) {
-        let Membership { room, room_previous, room_next, .. } = self.memberships.remove(at);
+    fn unlink_from_room(&mut self, sockets: &SocketTable<M>, frames: &mut impl Frames, at: u32) {
+        let Membership { room, socket, room_previous, room_next, .. } = self.memberships.remove(at);
         if room_previous == NONE {
             self.rooms[room].first = room_next;
         } else {
@@ -207,8 +212,26 @@ impl<M: Memory> Rooms<M> {
             self.memberships[room_next].room_previous = room_previous;
         }
         self.rooms[room].members -= 1;
+        self.note_change(sockets, frames, room, socket, false);
         if self.rooms[room].members == 0 {
             self.destroy(frames, room);
+        }
+    }
+
+    /// Notes that a socket has joined or left a room; to be in a namespace is not to be in a room.
+    pub(crate) fn note_change(
+        &mut self,
+        sockets: &SocketTable<M>,
+        frames: &mut impl Frames,
+        room: u32,
+        socket: u32,
+        has_joined: bool,
+    ) {
+        let Room { namespace, name, members, .. } = self.rooms[room];
+        if namespace != NONE {
+            let socket = SocketId { index: socket, generation: sockets.generation(socket) };
+            let is_only_member = members == u32::from(has_joined);
+            self.changes.push(frames, Change { room: name, socket, has_joined, is_only_member });
         }
     }
 
@@ -222,7 +245,7 @@ impl<M: Memory> Rooms<M> {
 
     /// Whether there is no room, and nobody in one.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rooms.live() == 0 && self.memberships.live() == 0
+        self.rooms.live() == 0 && self.memberships.live() == 0 && self.changes.is_empty()
     }
 
     /// How many sockets are in a room.

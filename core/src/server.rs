@@ -1,6 +1,6 @@
 //! The server: inputs in, outputs out. It routes; the layers below it parse and decide.
 
-use crate::app::{App, Connect, Decision, Event, Message, Payload, Protocol, Attachments, Context};
+use crate::app::{App, Attachments, Connect, Context, Decision, Event, Message, Payload, Protocol, RoomChange};
 use crate::engine::outbox::{Outgoing, Waiting};
 use crate::engine::response::Answer;
 use crate::engine::session::{CloseReason, Pending, Poll};
@@ -12,6 +12,7 @@ use crate::ids::{Reply, RequestId, SessionId, TransportId};
 use crate::limits::{Limits, Parser};
 use crate::memory::{Memory, Resources};
 use crate::socket::attachments::{Complete, Progress};
+use crate::socket::room_changes::Change;
 use crate::socket::{SocketState, Sockets};
 use crate::time::{Instant, Now};
 use crate::timers::Purpose;
@@ -162,6 +163,7 @@ impl<A: App, M: Memory> Server<A, M> {
             }
             let busy = self.sockets.engine.shut_down_one() || self.sockets.engine.expire_one()
                 || self.sockets.expire_absent()
+                || self.tell_room_change()
                 || self.expire_deadline();
             if !busy {
                 return None;
@@ -276,9 +278,13 @@ impl<A: App, M: Memory> Server<A, M> {
     }
 
     fn opened(&mut self, index: u32) {
+        let session = self.sockets.engine.id(index);
+        if let Some(text) = self.app.initial_packet() {
+            // Without memory for it the client gets on without it, as it would after a reconnection.
+            let _ = self.sockets.send(session, Message::Text(text));
+        }
         match self.app.protocol() {
             Protocol::EngineIo => {
-                let session = self.sockets.engine.id(index);
                 self.app.on_open(&mut self.sockets, session);
             }
             Protocol::SocketIo => self.sockets.engine.await_connect(index),
@@ -327,6 +333,24 @@ impl<A: App, M: Memory> Server<A, M> {
         if !may_come_back {
             self.sockets.remove(socket);
         }
+    }
+
+    /// Tells the application about one change of a room.
+    fn tell_room_change(&mut self) -> bool {
+        let Some(change) = self.sockets.rooms.changes.pop() else {
+            let lost = self.sockets.rooms.changes.take_lost();
+            if lost > 0 {
+                self.app.on_room_changes_lost(&mut self.sockets, lost);
+            }
+            return lost > 0;
+        };
+        let Change { room, socket, has_joined, is_only_member } = change;
+        if let Some(name) = self.sockets.engine.frames.hold(room) {
+            let room = core::str::from_utf8(name.as_ref()).unwrap_or_default();
+            self.app.on_room(&mut self.sockets, &RoomChange { room, socket, has_joined, is_only_member });
+        }
+        self.sockets.engine.frames.release(room);
+        true
     }
 
     fn expire_deadline(&mut self) -> bool {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use sprat::config::{Config, Invocation};
 use sprat::{Io, logging};
-use sprat_core::{Payload, Target};
+use sprat_core::Payload;
 
 fn main() -> ExitCode {
     let invocation = Config::from_args(args(), |name| std::env::var_os(name));
@@ -50,22 +50,20 @@ fn args() -> Vec<OsString> {
 
 fn contract() -> Io {
     let mut io = Io::new();
-    io.on("echo", |socket, mut event| {
+    io.on_raw("echo", |socket, mut event| {
         let payload = event.payload();
-        socket.acknowledge_payload(&mut event, payload);
+        event.ack().send_payload(socket, payload);
     });
-    io.on("broadcast", |socket, event| socket.emit_payload(Target::all(), "broadcast", event.payload()));
-    io.on("join", |socket, mut event| {
-        if let Ok((room,)) = event.args::<(String,)>() {
-            socket.join(&room);
-        }
-        socket.acknowledge_payload(&mut event, Payload::default());
+    io.on_raw("broadcast", |socket, event| socket.everybody().emit_payload("broadcast", event.payload()));
+    io.on("join", |socket, room: String, ack| {
+        socket.join(&room);
+        ack.send(socket, ());
     });
-    io.on("room", |socket, event| {
+    io.on_raw("room", |socket, event| {
         let mut args = event.payload().args();
         let (Some(room), Some(value)) = (args.next(), args.next()) else { return };
         if let Ok(room) = serde_json::from_str::<String>(room) {
-            socket.emit_payload(Target::all().rooms(&[&room]), "room", Payload::json(value));
+            socket.everybody().to(&room).emit_payload("room", Payload::json(value));
         }
     });
     io

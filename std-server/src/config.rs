@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use log::LevelFilter;
+use sprat_core::Parser;
 
 use options::{OPTIONS, Setting};
 pub use values::{EnginePath, ListenAddr, ValueProblem};
@@ -32,6 +33,10 @@ pub struct Config {
     pub max_payload_bytes: usize,
     /// How many clients may be connected at once. By default 10,000.
     pub max_clients: usize,
+    /// How long a client that was cut off may come back with nothing lost (connection state recovery). By default 0: never.
+    pub recovery_timeout: Duration,
+    /// How Socket.IO packets are written; clients need the same parser. By default as JSON.
+    pub parser: Parser,
     /// The folder whose files are served instead of the page inside the binary. By default none.
     pub static_dir: Option<PathBuf>,
     /// What is written to the log. By default `info`.
@@ -49,6 +54,8 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(45),
             max_payload_bytes: 1_000_000,
             max_clients: 10_000,
+            recovery_timeout: Duration::ZERO,
+            parser: Parser::Json,
             static_dir: None,
             log: LevelFilter::Info,
         }

@@ -3,6 +3,7 @@
 //! Everything runs on one thread, so a connection calls the server directly: no lock, no channel, no copy in between.
 
 use core::cell::RefCell;
+use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
@@ -11,7 +12,8 @@ use sprat_core::app;
 use sprat_core::wire::http::RequestHead;
 use sprat_core::{Answer, App, CloseReason, Input, Output, OutgoingPacket, RequestId, Server, SessionId, TransportId};
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
+use crate::io::Handshakes;
 use crate::memory::{Host, SharedText};
 
 /// A handle to the engine.
@@ -33,6 +35,8 @@ struct Inner<A> {
     /// The line of each session's WebSocket. A session never has two.
     websockets: Vec<Option<(TransportId, u32)>>,
     timer: Timer,
+    /// Where clients' first requests are kept, for applications that want to know.
+    handshakes: Option<Rc<RefCell<Handshakes>>>,
 }
 
 /// One connection, as the engine sees it.
@@ -41,6 +45,8 @@ struct Line {
     /// How many requests it has brought: what an answer to an earlier one no longer matches.
     requests: u32,
     answer: Option<Answer>,
+    /// The other end.
+    address: Option<SocketAddr>,
     signals: Signals,
     waker: Option<Waker>,
 }
@@ -70,7 +76,7 @@ pub(crate) enum Packet {
 }
 
 impl<A: App> Engine<A> {
-    pub(crate) fn new(server: Server<A, Host>, clock: Clock) -> Self {
+    pub(crate) fn new(server: Server<A, Host>, clock: Clock, handshakes: Option<Rc<RefCell<Handshakes>>>) -> Self {
         let inner = Inner {
             server,
             clock,
@@ -78,18 +84,28 @@ impl<A: App> Engine<A> {
             free_lines: Vec::new(),
             websockets: Vec::new(),
             timer: Timer::default(),
+            handshakes,
         };
         Self { inner: Rc::new(RefCell::new(inner)) }
     }
 
-    /// A line for a new connection.
-    pub(crate) fn line(&self) -> LineHandle<A> {
+    /// A line for a new connection from an address.
+    pub(crate) fn line(&self, address: Option<SocketAddr>) -> LineHandle<A> {
         let inner = &mut *self.inner.borrow_mut();
         let index = inner.free_lines.pop().unwrap_or_else(|| {
             inner.lines.push(Line::default());
             (inner.lines.len() - 1) as u32
         });
+        inner.lines[index as usize].address = address;
         LineHandle { engine: self.clone(), index }
+    }
+
+    /// Lets anything outside a callback act as the application, and carries out what follows.
+    pub(crate) fn enter<R>(&self, act: impl FnOnce(&mut A, &mut dyn app::Context) -> R) -> R {
+        let inner = &mut *self.inner.borrow_mut();
+        let result = inner.server.enter(inner.clock.now(), act);
+        inner.follow(None, None);
+        result
     }
 
     /// Ends all sessions.
@@ -134,12 +150,18 @@ impl<A: App> Inner<A> {
     /// Gives the server an input and carries out all that follows. The connection that brings it looks at its own line
     /// itself and need not be woken.
     fn drive(&mut self, input: Input<'_>, caller: Option<u32>) {
+        let head = if let Input::Request { head, .. } = input { Some(head) } else { None };
         self.server.handle(self.clock.now(), input);
+        self.follow(head, caller);
+    }
+
+    /// Carries out what the server wants. `head` is that of a request, if that is what has made the server want it.
+    fn follow(&mut self, head: Option<&RequestHead<'_>>, caller: Option<u32>) {
         while let Some(output) = self.server.poll() {
             match output {
                 Output::Close { transport } => self.signal(transport, caller, |signals| signals.close = true),
-                Output::Closed { session, reason } => log::debug!("client {} gone: {reason}", session.index()),
-                Output::Opened { session } => log::debug!("client {} is here", session.index()),
+                Output::Closed { session, reason } => self.closed(session, reason),
+                Output::Opened { session } => self.opened(session, head, caller),
                 Output::Respond { request, answer } => self.respond(request, answer, caller),
                 Output::Wake { transport } => self.signal(transport, caller, |signals| signals.wake = true),
             }
@@ -151,6 +173,21 @@ impl<A: App> Inner<A> {
             if let Some(waker) = self.timer.waker.take() {
                 waker.wake();
             }
+        }
+    }
+
+    fn opened(&mut self, session: SessionId, head: Option<&RequestHead<'_>>, caller: Option<u32>) {
+        log::debug!("client {} is here", session.index());
+        if let (Some(handshakes), Some(head)) = (&self.handshakes, head) {
+            let address = caller.and_then(|line| self.lines.get(line as usize)).and_then(|line| line.address);
+            handshakes.borrow_mut().insert(session, head, address, clock::wall());
+        }
+    }
+
+    fn closed(&self, session: SessionId, reason: CloseReason) {
+        log::debug!("client {} gone: {reason}", session.index());
+        if let Some(handshakes) = &self.handshakes {
+            handshakes.borrow_mut().remove(session);
         }
     }
 

@@ -31,7 +31,12 @@ mod serve;
 pub mod shutdown;
 
 pub use config::Config;
-pub use io::{Event, Io, Socket};
+pub use bytes::Bytes;
+pub use io::{
+    Ack, AckError, AckSender, Acks, Args, ArgsError, Binary, Broadcast, EmitError, Event, EventError, FromArgs, Group, Handle,
+    HandleError, Handshake, IntoArgs, Io, Namespace, Outgoing, Refusal, RemoteSocket, Socket, SocketRef, Transport,
+};
 pub use serde_json::{Value, json};
 pub use serve::{ServeError, serve};
+pub use smol;
 pub use sprat_core::{App, CloseReason};

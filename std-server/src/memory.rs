@@ -77,6 +77,7 @@ pub fn resources(limits: &Limits) -> Resources<Host> {
         acks: Growing::new(ACKS_MAX),
         timers: Growing::new(ACKS_MAX),
         timers_order: Growing::new(ACKS_MAX),
+        room_changes: Growing::new(limits.room_changes_max as usize),
         recent: Growing::new(limits.recovery_packets_max as usize),
         frames: SharedFrames::default(),
         entropy: SystemEntropy::new(),

@@ -1,7 +1,8 @@
 //! A server from its start to its end: listeners, the tasks of connections, the timer, signals.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::net::SocketAddr;
 use core::task::Poll;
 use core::time::Duration;
 use std::io::Write as _;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigProblem};
 use crate::connection::http::{self, Site};
 use crate::engine::Engine;
+use crate::io::Handshakes;
 use crate::pages::Pages;
 use crate::shutdown::StopSignal;
 use crate::{addresses, descriptors, memory, shutdown};
@@ -36,7 +38,58 @@ const CONNECTIONS_FOR_PAGES: usize = 256;
 ///
 /// # Errors
 /// [`ServeError`] if it cannot start: a setting makes no sense, a port is taken, the folder of pages cannot be read.
+///
+/// ```no_run
+/// use sprat::{App, Config};
+/// use sprat_core::app::{Context, Message, Protocol};
+/// use sprat_core::SessionId;
+///
+/// /// A server of Engine.IO alone, which says again what it is told.
+/// struct Echo;
+///
+/// impl App for Echo {
+///     fn protocol(&self) -> Protocol {
+///         Protocol::EngineIo
+///     }
+///
+///     fn on_message(&mut self, context: &mut dyn Context, session: SessionId, message: Message<'_>) {
+///         if let Err(problem) = context.send(session, message) {
+///             eprintln!("{problem}");
+///         }
+///     }
+/// }
+///
+/// sprat::serve(&Config { path: "/engine.io".parse()?, ..Config::default() }, Echo)?;
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 pub fn serve(config: &Config, app: impl App + 'static) -> Result<(), ServeError> {
+    serve_with(config, app, Background::default())
+}
+
+/// What goes on beside the callbacks of an application.
+pub(crate) struct Background<A> {
+    /// Where clients' first requests are to be kept.
+    pub(crate) handshakes: Option<Rc<RefCell<Handshakes>>>,
+    /// Ends the server.
+    pub(crate) stop: Option<Receiver<()>>,
+    /// Called when the server listens.
+    pub(crate) start: Option<Start<A>>,
+}
+
+type Start<A> = Box<dyn FnOnce(&Engine<A>, &Rc<LocalExecutor<'static>>, &[SocketAddr])>;
+
+impl<A> Default for Background<A> {
+    fn default() -> Self {
+        Self { handshakes: None, stop: None, start: None }
+    }
+}
+
+/// As [`serve`], with something beside it.
+pub(crate) fn serve_with<A: App + 'static>(
+    config: &Config,
+    app: A,
+    background: Background<A>,
+) -> Result<(), ServeError> {
     config.check()?;
     let listeners = addresses::bind(&config.listen).map_err(ServeError::new)?;
     let pages = Pages::new(config.path.as_str(), config.static_dir.as_deref())
@@ -48,22 +101,32 @@ pub fn serve(config: &Config, app: impl App + 'static) -> Result<(), ServeError>
         log::warn!("{warning}");
     }
     let site = Site {
-        engine: Engine::new(server, Clock::start()),
+        engine: Engine::new(server, Clock::start(), background.handshakes.clone()),
         pages,
         prefix: format!("{}/", config.path.as_str()),
     };
     let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
-    let executor = LocalExecutor::new();
-    smol::block_on(executor.run(run(&executor, Rc::new(site), listeners, config.max_clients, &ready)))
+    let executor = Rc::new(LocalExecutor::new());
+    let start = Started { listeners, max_clients: config.max_clients, ready };
+    smol::block_on(executor.run(run(&executor, Rc::new(site), start, background)))
+}
+
+/// What a server has when it starts.
+struct Started {
+    listeners: Vec<TcpListener>,
+    max_clients: usize,
+    /// What it says then.
+    ready: String,
 }
 
 async fn run<A: App + 'static>(
-    executor: &LocalExecutor<'static>,
+    executor: &Rc<LocalExecutor<'static>>,
     site: Rc<Site<A>>,
-    listeners: Vec<TcpListener>,
-    max_clients: usize,
-    ready: &str,
+    started: Started,
+    background: Background<A>,
 ) -> Result<(), ServeError> {
+    let Started { listeners, max_clients, ready } = started;
+    let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let (stopped, watch) = shutdown::watch().map_err(ServeError::new)?;
     executor.spawn(watch).detach();
     let engine = site.engine.clone();
@@ -74,6 +137,9 @@ async fn run<A: App + 'static>(
         let listener = Async::new(listener).map_err(ServeError::new)?;
         accepting.push(Box::pin(accept(executor, listener, &site, &connections)));
     }
+    if let Some(start) = background.start {
+        start(&site.engine, executor, &addresses);
+    }
     print!("{ready}");
     // Whoever waits for this line reads a pipe: it has to be there before the first client is.
     let _ = std::io::stdout().flush();
@@ -83,7 +149,8 @@ async fn run<A: App + 'static>(
         }
         Poll::<()>::Pending
     });
-    smol::future::or(wait_for_stop(&stopped), accept_all).await;
+    let told = wait_for_command(background.stop.as_ref());
+    smol::future::or(smol::future::or(wait_for_stop(&stopped), told), accept_all).await;
     drop(accepting);
     site.engine.shut_down();
     let gone = async {
@@ -105,6 +172,14 @@ async fn wait_for_stop(stopped: &Receiver<StopSignal>) {
     }
 }
 
+/// Waits until the application ends the server.
+async fn wait_for_command(stop: Option<&Receiver<()>>) {
+    match stop {
+        Some(stop) if stop.recv().await.is_ok() => log::info!("stopping as the application wants"),
+        _ => core::future::pending().await,
+    }
+}
+
 /// Lets clients in, for ever.
 async fn accept<A: App + 'static>(
     executor: &LocalExecutor<'static>,
@@ -122,13 +197,13 @@ async fn accept<A: App + 'static>(
             continue;
         }
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 is_full = false;
                 let guard = Connections::enter(connections);
                 let site = Rc::clone(site);
                 executor
                     .spawn(async move {
-                        http::serve(stream, site).await;
+                        http::serve(stream, address, site).await;
                         drop(guard);
                     })
                     .detach();
@@ -186,6 +261,8 @@ fn limits(config: &Config) -> Limits {
         connect_timeout: duration(config.connect_timeout),
         payload_bytes_max: u32::try_from(config.max_payload_bytes).unwrap_or(u32::MAX),
         clients_max: u32::try_from(config.max_clients).unwrap_or(u32::MAX),
+        recovery_timeout: duration(config.recovery_timeout),
+        parser: config.parser,
         ..Limits::default()
     }
 }

@@ -1,6 +1,6 @@
 //! An application that writes down what it is told.
 
-use sprat_core::app::{Attachment, Attachments, Connect, Message, Protocol};
+use sprat_core::app::{Attachment, Attachments, Connect, Message, Protocol, RoomChange};
 use sprat_core::ids::{AckId, Reply, TimerId};
 use sprat_core::{App, CloseReason, Context, Decision, Event, Limits, Payload, SessionId, SocketId, Target};
 
@@ -30,6 +30,10 @@ pub enum Call {
     Message(SessionId, Result<String, Vec<u8>>),
     /// [`App::on_open`].
     Open(SessionId),
+    /// [`App::on_room`]: the room, the socket, whether it joined, whether it was alone.
+    Room(String, SocketId, bool, bool),
+    /// [`App::on_room_changes_lost`].
+    RoomChangesLost(u32),
     /// [`App::on_timer`].
     Timer(u64),
 }
@@ -101,6 +105,8 @@ impl Bench {
             | Call::Event(..)
             | Call::Message(..)
             | Call::Open(_)
+            | Call::Room(..)
+            | Call::RoomChangesLost(_)
             | Call::Timer(_) => None,
         };
         self.calls().into_iter().filter_map(reason).collect()
@@ -156,6 +162,15 @@ impl App for Recorder {
 
     fn on_ack_timeout(&mut self, _: &mut dyn Context, socket: SocketId, ack: AckId) {
         self.calls.push(Call::AckTimeout(socket, ack));
+    }
+
+    fn on_room(&mut self, _: &mut dyn Context, change: &RoomChange<'_>) {
+        let RoomChange { room, socket, has_joined, is_only_member } = *change;
+        self.calls.push(Call::Room(room.into(), socket, has_joined, is_only_member));
+    }
+
+    fn on_room_changes_lost(&mut self, _: &mut dyn Context, count: u32) {
+        self.calls.push(Call::RoomChangesLost(count));
     }
 
     fn on_timer(&mut self, _: &mut dyn Context, _: TimerId, key: u64) {

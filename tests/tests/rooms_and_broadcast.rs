@@ -2,7 +2,7 @@
 
 use sprat_core::error::CapacityError;
 use sprat_core::{CloseReason, Limits, Payload, SocketId, Target};
-use sprat_tests::{Bench, Frame, Line};
+use sprat_tests::{Bench, Call, Frame, Line};
 
 const NOTHING: Payload<'_> = Payload::json("");
 
@@ -267,4 +267,36 @@ fn a_socket_is_in_no_more_rooms_than_the_limit_and_their_names_are_no_longer() {
         assert_eq!(context.count(Target::all().rooms(&["b"])), 0);
         assert_eq!(context.count(Target::all().rooms(&["c"])), 1);
     });
+}
+
+#[test]
+fn changes_of_rooms_are_told_in_order_and_what_is_too_much_is_counted() {
+    let mut bench = Bench::limited(Limits { room_changes_max: 4, ..Limits::default() });
+    let (first, _) = bench.connect_websocket();
+    let a = bench.newest();
+    bench.connect_websocket();
+    let b = bench.newest();
+    bench.calls();
+    let joined = |bench: &mut Bench, socket, room: &str| {
+        bench.enter(|_, context| context.join(socket, room)).expect("there is room");
+    };
+    let room = |room: &str, socket, has_joined, is_only_member| {
+        Call::Room(room.into(), socket, has_joined, is_only_member)
+    };
+    joined(&mut bench, a, "x");
+    joined(&mut bench, a, "x");
+    joined(&mut bench, b, "x");
+    assert_eq!(bench.calls(), [room("x", a, true, true), room("x", b, true, false)]);
+    bench.lose_line(first, CloseReason::TransportClose);
+    assert!(bench.calls().contains(&room("x", a, false, false)));
+    bench.enter(|_, context| context.leave(b, "x"));
+    assert_eq!(bench.calls(), [room("x", b, false, true)]);
+    bench.enter(|_, context| {
+        for name in ["1", "2", "3", "4", "5", "6"] {
+            context.join(b, name).expect("there is room");
+        }
+    });
+    let calls = bench.calls();
+    assert_eq!(calls.len(), 5, "{calls:?}");
+    assert_eq!(calls[4], Call::RoomChangesLost(2));
 }

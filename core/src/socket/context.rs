@@ -273,7 +273,9 @@ impl<M: Memory> Sockets<M> {
                 return Ok(());
             }
             self.check_memberships(socket)?;
-            return self.rooms.add(&mut self.table, room, socket);
+            self.rooms.add(&mut self.table, room, socket)?;
+            self.rooms.note_change(&self.table, &mut self.engine.frames, room, socket, true);
+            return Ok(());
         }
         if name.len() > usize::from(self.engine.limits.name_bytes_max) {
             return Err(CapacityError::Names);
@@ -282,7 +284,11 @@ impl<M: Memory> Sockets<M> {
         self.rooms.has_room()?;
         let frame = self.engine.insert_bytes(name.as_bytes())?;
         let created = self.rooms.create(&self.engine.frames, namespace, frame);
-        let added = created.and_then(|room| self.rooms.add(&mut self.table, room, socket));
+        let added = created.and_then(|room| {
+            self.rooms.add(&mut self.table, room, socket)?;
+            self.rooms.note_change(&self.table, &mut self.engine.frames, room, socket, true);
+            Ok(())
+        });
         if added.is_err() {
             self.engine.frames.release(frame);
         }

@@ -8,6 +8,7 @@
 //! | [`attachments`] | binary packets, until they are complete |
 //! | [`recovery`] | clients that come back after they were cut off |
 //! | [`parser`] | packets in the form that the server's parser gives them |
+//! | [`room_changes`] | who joined and left which room, for those who watch |
 //! | [`context`] | what applications can do |
 
 pub(crate) mod acks;
@@ -17,6 +18,7 @@ pub(crate) mod context;
 pub(crate) mod namespace;
 pub(crate) mod parser;
 pub(crate) mod recovery;
+pub(crate) mod room_changes;
 
 use crate::engine::session::CloseReason;
 use crate::engine::Engine;
@@ -28,6 +30,7 @@ use crate::memory::{Memory, Resources};
 use crate::rooms::Rooms;
 use crate::socket::acks::Ack;
 use crate::socket::recovery::{Absent, AbsentLink};
+use crate::socket::room_changes::RoomChanges;
 use crate::table::{NONE, Slot, Table};
 use crate::timers::{Deadlines, Timer};
 use crate::wire::socket::PacketLimits;
@@ -120,7 +123,7 @@ pub(crate) struct Sockets<M: Memory> {
     pub(crate) engine: Engine<M>,
     pub(crate) table: SocketTable<M>,
     by_id: Index<M::Table<u32>>,
-    rooms: Rooms<M>,
+    pub(crate) rooms: Rooms<M>,
     acks: Table<Ack, M::Table<Slot<Ack>>>,
     deadlines: Deadlines<M::Table<Slot<Timer>>, M::Table<u32>>,
     /// Sockets that may come back.
@@ -132,6 +135,7 @@ pub(crate) struct Sockets<M: Memory> {
 impl<M: Memory> Sockets<M> {
     pub(crate) fn new(resources: Resources<M>, limits: Limits) -> Self {
         let r = resources;
+        let room_changes_max = limits.room_changes_max;
         let mut engine = Engine::new(limits, r.sessions, r.sessions_index, r.entries, r.recent, r.frames, r.entropy);
         let mut key = [0; 16];
         engine.fill_entropy(&mut key);
@@ -139,7 +143,7 @@ impl<M: Memory> Sockets<M> {
             engine,
             table: Table::new(r.sockets, NONE - 1),
             by_id: Index::new(r.sockets_index),
-            rooms: Rooms::new(r.rooms, r.memberships, r.rooms_index, key),
+            rooms: Rooms::new(r.rooms, r.memberships, r.rooms_index, RoomChanges::new(r.room_changes, room_changes_max), key),
             acks: Table::new(r.acks, NONE - 1),
             deadlines: Deadlines::new(r.timers, r.timers_order),
             absent: Absent::new(),

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
+use sprat_core::Parser;
 
 use super::Config;
 use super::values::{ValueProblem, number, text};
@@ -91,6 +92,24 @@ pub(super) const OPTIONS: &[Setting] = &[
             unit: "clients",
             range: 1..=1_000_000,
             field: |config| &mut config.max_clients,
+        },
+    },
+    Setting {
+        name: "recovery-timeout",
+        value: "MS",
+        about: "How long a client that was cut off may come back with nothing lost; 0 is never.",
+        kind: Kind::Time {
+            ms: 0..=86_400_000,
+            field: |config| &mut config.recovery_timeout,
+        },
+    },
+    Setting {
+        name: "parser",
+        value: "NAME",
+        about: "How packets are written: json, or msgpack for clients with socket.io-msgpack-parser.",
+        kind: Kind::One {
+            set: |config, value| parser(value).map(|parser| config.parser = parser),
+            show: |config| PARSERS[usize::from(config.parser == Parser::Msgpack)].0.to_owned(),
         },
     },
     Setting {
@@ -272,6 +291,16 @@ fn folder(value: &OsStr) -> Result<PathBuf, ValueProblem> {
             format!("cannot be read: {problem}"),
         )),
     }
+}
+
+const PARSERS: [(&str, Parser); 2] = [("json", Parser::Json), ("msgpack", Parser::Msgpack)];
+
+fn parser(value: &OsStr) -> Result<Parser, ValueProblem> {
+    let name = text(value)?;
+    let known = PARSERS.iter().find(|(known, _)| *known == name);
+    known
+        .map(|(_, parser)| *parser)
+        .ok_or_else(|| ValueProblem::new(value, "is not one of json and msgpack"))
 }
 
 fn level(value: &OsStr) -> Result<LevelFilter, ValueProblem> {

@@ -40,6 +40,8 @@ fn without_anything_the_documented_defaults_hold() {
         (config.max_payload_bytes, config.max_clients),
         (1_000_000, 10_000)
     );
+    assert_eq!(config.recovery_timeout, Duration::ZERO);
+    assert_eq!(config.parser, Parser::Json);
     assert_eq!((config.static_dir, config.log), (None, LevelFilter::Info));
 }
 
@@ -118,6 +120,24 @@ fn each_option_sets_its_own_field_by_flag_and_by_environment() {
             "1000000",
             Config {
                 max_clients: 1_000_000,
+                ..default()
+            },
+        ),
+        (
+            "--recovery-timeout",
+            "SPRAT_RECOVERY_TIMEOUT",
+            "60000",
+            Config {
+                recovery_timeout: Duration::from_secs(60),
+                ..default()
+            },
+        ),
+        (
+            "--parser",
+            "SPRAT_PARSER",
+            "msgpack",
+            Config {
+                parser: Parser::Msgpack,
                 ..default()
             },
         ),
@@ -333,6 +353,10 @@ fn folders_and_levels() {
     assert_eq!(
         problem(&["--log", "loud"], &[]),
         "--log: \"loud\" is not one of off, error, warn, info, debug and trace"
+    );
+    assert_eq!(
+        problem(&["--parser=JSON"], &[]),
+        "--parser: \"JSON\" is not one of json and msgpack"
     );
 }
 

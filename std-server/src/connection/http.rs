@@ -1,5 +1,6 @@
 //! HTTP/1.1 on one connection: heads, bodies, answers, and where a request goes: to the pages or to the engine.
 
+use core::net::SocketAddr;
 use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -26,10 +27,10 @@ pub(crate) struct Site<A: App> {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<A: App>(stream: Async<TcpStream>, site: Rc<Site<A>>) {
+pub(crate) async fn serve<A: App>(stream: Async<TcpStream>, address: SocketAddr, site: Rc<Site<A>>) {
     // Small packets are what this is about; a system that cannot send them at once still sends them.
     let _ = stream.get_ref().set_nodelay(true);
-    let line = site.engine.line();
+    let line = site.engine.line(Some(address));
     let connection = Connection { stream: Stream::new(stream), received: Vec::new(), line, site };
     // Boxed, so that the memory of this phase is given back when the connection has become a WebSocket.
     if let Some(upgraded) = Box::pin(connection.requests()).await {

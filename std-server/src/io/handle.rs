@@ -251,11 +251,11 @@ impl Group {
         }
     }
 
-    pub(super) const fn only(handle: Handle, socket: SocketId) -> Self {
+    pub(super) fn only(handle: Handle, socket: SocketId) -> Self {
         Self { only: Some(socket), ..Self::new(handle) }
     }
 
-    pub(super) const fn others(handle: Handle, socket: SocketId) -> Self {
+    pub(super) fn others(handle: Handle, socket: SocketId) -> Self {
         Self { except: Some(socket), ..Self::new(handle) }
     }
 

@@ -283,15 +283,13 @@ impl State {
         }
     }
 
-    /// Forgets a socket that has left. Whoever waits for it is told.
-    pub(super) fn forget(&mut self, context: &mut dyn Context, socket: SocketId) {
-        loop {
-            let Some(ack) = self.sockets.get_mut(&socket).and_then(|socket| socket.acks.pop()) else { break };
+    /// A socket has left: whoever waits for what it owes is told.
+    pub(super) fn drop_acks(&mut self, context: &mut dyn Context, socket: SocketId) {
+        while let Some(ack) = self.sockets.get_mut(&socket).and_then(|socket| socket.acks.pop()) {
             if let Some(waiter) = self.waiters.remove(&ack) {
                 self.settle_waiter(context, socket, waiter, Err(AckError::Disconnected));
             }
         }
-        self.sockets.remove(&socket);
     }
 
     /// The executor that asynchronous handlers run on; it is there once the server runs.
