@@ -129,7 +129,7 @@ const decode = (text) => {
 const restore = (data, attachments) => {
   if (typeof data != "object") return data
   if (data?._placeholder === true) {
-    const attachment = typeof data.num == "number" && attachments[data.num]
+    const attachment = attachments[+data.num]
     if (!attachment) throw new Error("invalid packet")
     return attachment
   }
@@ -518,7 +518,8 @@ class Manager extends Emitter {
 
   _reconnect() {
     const { opts } = this
-    if (this._stopped || !opts.reconnection) return
+    // A listener may have opened it at once.
+    if (this._stopped || !opts.reconnection || this._readyState != "closed") return
     if (this._attempts >= opts.reconnectionAttempts) {
       this._attempts = 0
       return this._fire("reconnect_failed")

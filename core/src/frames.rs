@@ -168,7 +168,8 @@ fn bytes_of<'b>(places: &[Place], frame: FrameId, bytes: &'b [u8]) -> &'b [u8] {
     place.and_then(|place| bytes.get(place.offset as usize..)?.get(..place.len as usize)).unwrap_or_default()
 }
 
-/// Longest text of a binary packet that [`FixedFrames`] lets through: it is copied to the stack.
+/// Longest text of a binary packet that [`FixedFrames`] lets through, and with MessagePack of any packet: it is copied to
+/// the stack.
 pub const FIXED_HELD_BYTES_MAX: usize = 512;
 
 impl<S: Storage<Place>> Frames for FixedFrames<'_, S> {

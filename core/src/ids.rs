@@ -101,6 +101,13 @@ impl Sid {
         Self { text: crate::wire::base64::encode_id(random) }
     }
 
+    /// The identifier that is this text: 20 characters out of `A` to `Z`, `a` to `z`, `0` to `9`, `-` and `_`.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let is_good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let text: [u8; Self::LEN] = text.as_bytes().try_into().ok()?;
+        text.iter().all(is_good).then_some(Self { text })
+    }
+
     /// This identifier with the beginning of another, so that both are found in the same place. 96 of its bits stay random.
     pub(crate) fn beside(mut self, other: Self) -> Self {
         let [a, b, c, d, ..] = other.text;

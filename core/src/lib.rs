@@ -43,5 +43,5 @@ pub use engine::outbox::{Outgoing, OutgoingPacket, Waiting};
 pub use engine::response::{Answer, Refusal, Response, reason_phrase};
 pub use engine::session::CloseReason;
 pub use ids::{RequestId, SessionId, SocketId, TransportId};
-pub use limits::{Limits, Parser};
+pub use limits::{Limits, Parser, Transports};
 pub use server::{Input, Output, Server};

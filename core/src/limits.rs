@@ -9,8 +9,22 @@ pub enum Parser {
     /// Text with JSON, and binary messages behind it: what clients do by themselves.
     #[default]
     Json,
-    /// One binary message each, for clients with `socket.io-msgpack-parser`.
+    /// One binary message each, for clients with `socket.io-msgpack-parser`. With the Cargo feature `msgpack`, a default one:
+    /// a device without it saves 40 KiB of flash, most of them for reading and writing floats.
+    #[cfg(feature = "msgpack")]
     Msgpack,
+}
+
+/// Which transports clients may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transports {
+    /// Long polling and WebSocket.
+    #[default]
+    Both,
+    /// Long polling alone.
+    Polling,
+    /// WebSocket alone.
+    WebSocket,
 }
 
 /// What a [`crate::Server`] is allowed to use and how long it waits.
@@ -29,6 +43,11 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Time a session that the server closes waits for a poll to tell its client. Default 30,000 ms.
     pub close_timeout: Duration,
+    /// The transports that clients may use. Default: both. Who asks for another is refused with code 0.
+    pub transports: Transports,
+    /// Whether clients on polling are told that they may upgrade to a WebSocket. Default: true. As with the official server's
+    /// `allowUpgrades`, a client that does so all the same is not stopped.
+    pub upgrades: bool,
     /// Largest message and largest body of a POST, in bytes, inclusive; advertised as `maxPayload`. Default 1,000,000.
     /// A longer POST is answered 413, a longer WebSocket message ends the session with close code 1009.
     pub payload_bytes_max: u32,
@@ -83,6 +102,8 @@ impl Default for Limits {
             upgrade_timeout: Duration::from_ms(10_000),
             connect_timeout: Duration::from_ms(45_000),
             close_timeout: Duration::from_ms(30_000),
+            transports: Transports::Both,
+            upgrades: true,
             payload_bytes_max: 1_000_000,
             clients_max: 10_000,
             polling_clients_max: u32::MAX,

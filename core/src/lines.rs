@@ -24,6 +24,7 @@ pub struct Line {
     requests: u32,
     answer: Option<Answer>,
     signals: Signals,
+    gone: Option<CloseReason>,
     waker: Option<Waker>,
 }
 
@@ -188,6 +189,11 @@ impl<A: App, M: Memory> Lines<A, M> {
         if line.signals.close { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// Why the session whose WebSocket was on a line has ended, for a log.
+    pub fn gone(&self, line: u32) -> Option<CloseReason> {
+        self.lines.get(line as usize).and_then(|line| line.gone)
+    }
+
     /// Brings a message from a WebSocket.
     pub fn message(&mut self, now: Now, line: u32, transport: TransportId, message: Message<'_>) {
         self.drive(now, Input::Message { transport, message }, Some(line));
@@ -215,7 +221,8 @@ impl<A: App, M: Memory> Lines<A, M> {
         while let Some(output) = self.server.poll() {
             match output {
                 Output::Close { transport } => self.signal(transport, caller, |signals| signals.close = true),
-                Output::Closed { .. } | Output::Opened { .. } => {}
+                Output::Closed { session, reason } => self.note_end(session, reason),
+                Output::Opened { .. } => {}
                 Output::Respond { request, answer } => self.respond(request, answer, caller),
                 Output::Wake { transport } => self.signal(transport, caller, |signals| signals.wake = true),
             }
@@ -227,6 +234,15 @@ impl<A: App, M: Memory> Lines<A, M> {
             if let Some(waker) = self.timer.waker.take() {
                 waker.wake();
             }
+        }
+    }
+
+    fn note_end(&mut self, session: SessionId, reason: CloseReason) {
+        let attached = self.websockets.get(session.index()).copied().flatten();
+        if let Some(attached) = attached.filter(|attached| attached.transport.session() == session)
+            && let Some(line) = self.lines.get_mut(attached.line as usize)
+        {
+            line.gone = Some(reason);
         }
     }
 

@@ -2,14 +2,14 @@
 
 use crate::app::{App, Attachments, Connect, Context, Decision, Event, Message, Payload, Protocol, RoomChange};
 use crate::engine::outbox::{Outgoing, Waiting};
-use crate::engine::response::Answer;
-use crate::engine::session::{CloseReason, Pending, Poll};
+use crate::engine::response::{Answer, Refusal};
+use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::Carrier;
 use crate::engine::Received;
 use crate::error::ConfigError;
 use crate::frames::Frames;
-use crate::ids::{Reply, RequestId, SessionId, TransportId};
-use crate::limits::{Limits, Parser};
+use crate::ids::{Reply, RequestId, SessionId, Sid, TransportId};
+use crate::limits::Limits;
 use crate::memory::{Memory, Resources};
 use crate::socket::attachments::{Complete, Progress};
 use crate::socket::room_changes::Change;
@@ -20,6 +20,7 @@ use crate::wire::http::RequestHead;
 use crate::wire::payload;
 use crate::wire::socket::{Body, Packet};
 
+#[cfg(feature = "msgpack")]
 mod msgpack;
 
 /// What the driver tells the server.
@@ -60,11 +61,11 @@ pub enum Input<'a> {
         /// Its head.
         head: &'a RequestHead<'a>,
     },
-    /// The connection of a request has ended before its answer.
+    /// The connection of a request has ended before its answer, or before all packets of [`Answer::Packets`] were sent.
     RequestLost {
         /// The request.
         request: RequestId,
-        /// The session that came with the answer.
+        /// The session that came with the answer, as itself or as that of the transport.
         session: SessionId,
     },
     /// Time has passed.
@@ -150,6 +151,20 @@ impl<A: App, M: Memory> Server<A, M> {
         }
     }
 
+    /// Whether a request is a handshake, if it is not refused before anything is done about it. A driver that has something
+    /// to ask before it lets a client in asks this first.
+    ///
+    /// # Errors
+    /// What it is refused for.
+    pub fn check(&mut self, head: &RequestHead<'_>) -> Result<bool, Refusal> {
+        self.sockets.engine.verify(head).map(|wish| wish.session.is_none())
+    }
+
+    /// The id of the next session, unless another session has it: then one is made as always.
+    pub const fn propose_sid(&mut self, sid: Sid) {
+        self.sockets.engine.proposed_sid = Some(sid);
+    }
+
     /// The next output; `None` when there is nothing more to do for now.
     pub fn poll(&mut self) -> Option<Output> {
         if let Some((request, answer)) = self.sockets.engine.immediate.take() {
@@ -182,6 +197,12 @@ impl<A: App, M: Memory> Server<A, M> {
     /// How many packets [`Self::next`] would hand out for a transport, and how long they are as the body of a poll.
     pub fn waiting(&self, transport: TransportId) -> Waiting {
         self.sockets.engine.waiting(transport)
+    }
+
+    /// How many packets are queued for all clients together. A driver that reads no more while they are many keeps a client
+    /// that floods from costing others their place.
+    pub fn queued(&self) -> usize {
+        self.sockets.engine.queued()
     }
 
     /// Whether a transport is still one of its session. The frames of what was taken for it last as long, and until
@@ -235,6 +256,9 @@ impl<A: App, M: Memory> Server<A, M> {
         let session = &mut engine.sessions[index];
         if let Poll::Due(request, answer) = session.poll {
             session.poll = Poll::None;
+            if answer == PollAnswer::Packets {
+                session.sending = Some(request);
+            }
             return Some(Output::Respond { request, answer: answer.into_answer(session_id) });
         }
         let websocket = TransportId { session: session_id, lane: session.websocket };
@@ -394,7 +418,8 @@ impl<A: App, M: Memory> Server<A, M> {
     fn deliver(&mut self, index: u32, received: Received<'_>) {
         match (self.app.protocol(), received) {
             (Protocol::EngineIo, _) => self.deliver_plain(index, received),
-            (Protocol::SocketIo, _) if self.limits().parser == Parser::Msgpack => self.msgpack(index, received),
+            #[cfg(feature = "msgpack")]
+            (Protocol::SocketIo, _) if self.limits().parser == crate::limits::Parser::Msgpack => self.msgpack(index, received),
             (Protocol::SocketIo, Received::Text(text)) => self.packet(index, text),
             (Protocol::SocketIo, Received::Base64(_) | Received::Binary(_)) => self.attachment(index, received),
         }

@@ -2,51 +2,18 @@
 //!
 //! `cargo run --release --example behaviour -- --port 3000`, with the options of the program `sprat` besides.
 
+mod common;
+
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::process::ExitCode;
 
-use sprat::config::{Config, Invocation};
-use sprat::{AckError, Args, Event, Io, Refusal, Socket, Value, json, logging};
+use sprat::{AckError, Args, Event, Io, Refusal, ServeError, Socket, Value, json};
 
-fn main() -> ExitCode {
-    let config = match Config::from_args(args(), |name| std::env::var_os(name)) {
-        Ok(Invocation::Run(config)) => config,
-        Ok(Invocation::Help(text) | Invocation::Version(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
-        Err(problem) => {
-            eprintln!("behaviour: {problem}");
-            return ExitCode::from(2);
-        }
-    };
-    logging::start(config.log);
-    match behaviour().run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("behaviour: {problem}");
-            ExitCode::FAILURE
-        }
-    }
-}
+/// The settings of the contract.
+const SETTINGS: [&str; 4] =
+    ["--ping-interval=1000", "--ping-timeout=1000", "--max-payload=100000", "--recovery-timeout=60000"];
 
-/// The settings of the contract, then the arguments, with `--port N` written out as the address it means.
-fn args() -> Vec<OsString> {
-    let contract = ["--ping-interval=1000", "--ping-timeout=1000", "--max-payload=100000", "--recovery-timeout=60000"];
-    let mut given = std::env::args_os().skip(1);
-    let mut own: Vec<OsString> = Vec::new();
-    while let Some(arg) = given.next() {
-        if arg != "--port" {
-            own.push(arg);
-            continue;
-        }
-        let mut address = OsString::from("127.0.0.1:");
-        address.push(given.next().unwrap_or_default());
-        own.extend(["--listen".into(), address]);
-    }
-    // What is given twice counts as it is given last.
-    contract.into_iter().map(OsString::from).chain(own).collect()
+fn main() -> Result<(), ServeError> {
+    behaviour().run(common::config(&SETTINGS))
 }
 
 fn behaviour() -> Io {

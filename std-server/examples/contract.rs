@@ -2,50 +2,13 @@
 //!
 //! `cargo run --release --example contract -- --port 3000`, with the options of the program `sprat` besides.
 
-use std::ffi::OsString;
-use std::process::ExitCode;
+mod common;
 
-use sprat::config::{Config, Invocation};
-use sprat::{Io, logging};
+use sprat::{Io, ServeError};
 use sprat_core::Payload;
 
-fn main() -> ExitCode {
-    let invocation = Config::from_args(args(), |name| std::env::var_os(name));
-    let config = match invocation {
-        Ok(Invocation::Run(config)) => config,
-        Ok(Invocation::Help(text) | Invocation::Version(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
-        Err(problem) => {
-            eprintln!("contract: {problem}");
-            return ExitCode::from(2);
-        }
-    };
-    logging::start(config.log);
-    match contract().run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("contract: {problem}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// The arguments, `--port N` written out as the address it means.
-fn args() -> Vec<OsString> {
-    let mut args = Vec::new();
-    let mut given = std::env::args_os().skip(1);
-    while let Some(arg) = given.next() {
-        if arg != "--port" {
-            args.push(arg);
-            continue;
-        }
-        let mut address = OsString::from("127.0.0.1:");
-        address.push(given.next().unwrap_or_default());
-        args.extend(["--listen".into(), address]);
-    }
-    args
+fn main() -> Result<(), ServeError> {
+    contract().run(common::config(&[]))
 }
 
 fn contract() -> Io {

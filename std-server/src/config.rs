@@ -9,10 +9,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use log::LevelFilter;
-use sprat_core::Parser;
+use sprat_core::{Parser, Transports};
 
 use options::{OPTIONS, Setting};
 pub use values::{EnginePath, ListenAddr, ValueProblem};
+
+pub use crate::connection::cookie::Cookie;
+pub use crate::connection::cors::{Cors, Origins};
 
 /// Everything that can be set. [`Config::default`] is the documented default of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,21 @@ pub struct Config {
     pub recovery_timeout: Duration,
     /// How Socket.IO packets are written; clients need the same parser. By default as JSON.
     pub parser: Parser,
+    /// The transports that clients may use. By default long polling and WebSocket.
+    pub transports: Transports,
+    /// Whether clients on long polling are told that they may upgrade to a WebSocket. By default they are.
+    pub upgrades: bool,
+    /// Whether the path has to be followed by a slash (Engine.IO server, option `addTrailingSlash`). By default it has.
+    pub trailing_slash: bool,
+    /// Which other sites' pages may use the server. By default none.
+    pub cors: Cors,
+    /// The cookie that the answer to a handshake sets. By default none.
+    pub cookie: Option<Cookie>,
+    /// From which length on answers of long polling are compressed for clients that take it, in bytes; 0 is never. By default
+    /// 1,024.
+    pub compressed_bytes_min: usize,
+    /// The folder with the official client's files, to be served in place of the client inside the binary. By default none.
+    pub client_dir: Option<PathBuf>,
     /// The folder whose files are served instead of the page inside the binary. By default none.
     pub static_dir: Option<PathBuf>,
     /// What is written to the log. By default `info`.
@@ -56,6 +74,13 @@ impl Default for Config {
             max_clients: 10_000,
             recovery_timeout: Duration::ZERO,
             parser: Parser::Json,
+            transports: Transports::Both,
+            upgrades: true,
+            trailing_slash: true,
+            cors: Cors::default(),
+            cookie: None,
+            compressed_bytes_min: 1_024,
+            client_dir: None,
             static_dir: None,
             log: LevelFilter::Info,
         }

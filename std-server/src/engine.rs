@@ -10,7 +10,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use sprat_core::app;
 use sprat_core::wire::http::RequestHead;
-use sprat_core::{Answer, App, CloseReason, Input, Output, OutgoingPacket, RequestId, Server, SessionId, TransportId};
+use sprat_core::ids::Sid;
+use sprat_core::{
+    Answer, App, CloseReason, Input, Output, OutgoingPacket, Refusal, RequestId, Server, SessionId, TransportId,
+};
 
 use crate::clock::{self, Clock};
 use crate::io::Handshakes;
@@ -239,6 +242,24 @@ impl<A: App> LineHandle<A> {
         let request = RequestId::new(self.index, line.requests);
         inner.drive(Input::Request { request, head }, Some(self.index));
         request
+    }
+
+    /// Whether a request is a handshake, unless it will be refused.
+    pub(crate) fn check(&self, head: &RequestHead<'_>) -> Result<bool, Refusal> {
+        self.engine.inner.borrow_mut().server.check(head)
+    }
+
+    /// The id of the session that the next request begins.
+    pub(crate) fn propose_sid(&self, sid: Sid) {
+        self.engine.inner.borrow_mut().server.propose_sid(sid);
+    }
+
+    /// What the request brought last is refused for, if it is.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self.engine.inner.borrow().lines[self.index as usize].answer {
+            Some(Answer::Refuse(refusal)) => Some(refusal),
+            _ => None,
+        }
     }
 
     /// The answer to the request brought last, if it is there.

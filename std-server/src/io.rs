@@ -8,16 +8,37 @@
 //! | [`Event`], [`Ack`], [`AckSender`] | what a client sent, and the right to acknowledge it |
 //! | [`Args`], [`IntoArgs`], [`FromArgs`], [`Binary`] | arguments |
 //!
-//! An [`Io`] is an [`App`] like any other: its handlers are called one at a time, on the server's thread, and must not block.
+//! An [`Io`] is an [`App`](sprat_core::App) like any other: its handlers are called one at a time, on the server's thread, and
+//! must not block.
+//!
+//! Where to find what the official server has:
+//!
+//! | official | here |
+//! | --- | --- |
+//! | `io.on("connection", …)`, `socket.on(name, …)` | [`Io::on_connection`], [`Io::on`]: once, for all clients |
+//! | `io.of(name)`, `io.of(/regex/)` | [`Io::of`], [`Io::of_dynamic`] |
+//! | `io.use(…)`, `socket.use(…)` | [`Namespace::use_connect`], [`Namespace::use_connect_async`]; [`Namespace::use_event`] |
+//! | `socket.onAny`, `socket.onAnyOutgoing` | [`Namespace::on_any`], [`Io::on_any_outgoing`] |
+//! | `async` handlers | [`Namespace::on_async`], [`Socket::spawn`], [`Io::spawn`] |
+//! | `socket.emit(name, ...args)` | [`Socket::emit`] with a tuple |
+//! | `socket.emit(name, …, ack)`, `await socket.emitWithAck` | [`Socket::emit_with_ack`], [`SocketRef::emit_with_ack`] |
+//! | `socket.broadcast`, `.to`, `.except`, `.volatile` | [`Socket::others`], [`Socket::to`], [`Socket::except`], [`Socket::volatile`] |
+//! | `io.emit`, `io.to`, `io.fetchSockets`, `io.socketsJoin`, … | [`Socket::everybody`] in a handler, [`Handle`] anywhere else |
+//! | `io.timeout(ms).emitWithAck` | [`Group::timeout`], [`Group::emit_with_acks`] |
+//! | `socket.handshake`, `socket.data`, `socket.rooms` | [`Socket::handshake`], [`Socket::auth`], [`Socket::data`], [`Socket::rooms`] |
+//! | `create-room`, `join-room`, … of the adapter | [`Io::on_room`] |
+//! | `io.close()` | [`Handle::shut_down`] |
 
 mod args;
 mod broadcast;
+mod dispatch;
 mod error;
 mod event;
 mod handle;
 mod handshake;
 mod namespace;
 mod remote;
+mod room;
 mod socket;
 mod state;
 
@@ -29,10 +50,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use async_channel::Receiver;
-use sprat_core::app::{Connect, Context, Name};
-use sprat_core::ids::AckId;
-use sprat_core::wire::json;
-use sprat_core::{App, CloseReason, Decision, Payload, SocketId};
+use sprat_core::app::Context;
+use sprat_core::{CloseReason, SocketId};
 
 pub use args::{Args, Binary, FromArgs, IntoArgs};
 pub use broadcast::Broadcast;
@@ -43,13 +62,15 @@ pub use handshake::Handshake;
 pub(crate) use handshake::Handshakes;
 pub use namespace::Namespace;
 pub use remote::{RemoteSocket, SocketRef};
+pub use room::RoomEvent;
 pub use socket::{Socket, Transport};
 pub use state::Outgoing;
 
 use crate::config::Config;
+use crate::hooks::Hooks;
 use crate::serve::{Background, ServeError, serve_with};
 use handle::Command;
-use namespace::Middleware;
+use room::RoomListener;
 use state::State;
 
 /// How many commands of [`Handle`]s wait for the server at most, if the application does not say otherwise.
@@ -76,6 +97,7 @@ pub struct Io {
     namespaces: Vec<Namespace>,
     by_name: BTreeMap<Box<str>, usize>,
     dynamic: Vec<DynamicNamespace>,
+    on_room: Vec<RoomListener>,
     state: State,
     /// Why the last client was refused: lent to the core.
     refusal: Refusal,
@@ -87,6 +109,7 @@ pub struct Io {
     stop: Receiver<()>,
     tasks: Vec<Task>,
     on_ready: Vec<ReadyHandler>,
+    hooks: Hooks,
 }
 
 /// Making one and running it.
@@ -109,6 +132,7 @@ impl Io {
             namespaces: vec![Namespace::default()],
             by_name: BTreeMap::from([("/".into(), 0)]),
             dynamic: Vec::new(),
+            on_room: Vec::new(),
             state: State::new(Handle::new(sender, stopper), handshakes),
             refusal: Refusal::default(),
             joining: None,
@@ -117,6 +141,7 @@ impl Io {
             stop,
             tasks: Vec::new(),
             on_ready: Vec::new(),
+            hooks: Hooks::new(),
         }
     }
 
@@ -163,6 +188,21 @@ impl Io {
         self
     }
 
+    /// Functions that are asked about requests before the application sees anything of them; they replace those set before.
+    ///
+    /// ```
+    /// use sprat::{Hooks, Io};
+    ///
+    /// let mut hooks = Hooks::new();
+    /// hooks.response_headers(|_, headers| _ = headers.add("x-served-by", "sprat"));
+    /// let mut io = Io::new();
+    /// io.hooks(hooks);
+    /// ```
+    pub fn hooks(&mut self, hooks: Hooks) -> &mut Self {
+        self.hooks = hooks;
+        self
+    }
+
     /// How much of each client's [`Handshake`] is kept, in bytes: by default 1,024. Header fields beyond it are left out; with 0,
     /// nothing is kept, not even the address.
     ///
@@ -195,6 +235,8 @@ impl Io {
         let on_ready = core::mem::take(&mut self.on_ready);
         let background = Background {
             handshakes: Some(Rc::clone(&self.state.handshakes)),
+            hooks: core::mem::take(&mut self.hooks),
+            room_changes_max: if self.on_room.is_empty() { 0 } else { room::CHANGES_MAX },
             stop: Some(self.stop.clone()),
             start: Some(Box::new(move |engine, running, addresses| {
                 let _ = executor.set(Rc::downgrade(running));
@@ -276,6 +318,13 @@ impl Io {
     /// Calls `listener` for every event that is sent, once, however many get it.
     pub fn on_any_outgoing(&mut self, listener: impl FnMut(&Outgoing<'_>) + 'static) -> &mut Self {
         self.state.outgoing.push(Box::new(listener));
+        self
+    }
+
+    /// Calls `listener` whenever a client joins or leaves a room, its own one aside. It is told soon after, not before
+    /// anything else happens; those that would make more than 65,536 wait are left out, and that is logged.
+    pub fn on_room(&mut self, listener: impl FnMut(&RoomEvent<'_>) + 'static) -> &mut Self {
+        self.on_room.push(Box::new(listener));
         self
     }
 
@@ -364,181 +413,6 @@ impl Io {
     pub fn on_error(&mut self, handler: impl FnMut(&mut Socket<'_>, &str, &EventError) + 'static) -> &mut Self {
         self.namespaces[0].on_error(handler);
         self
-    }
-}
-
-/// What the middlewares say about a client.
-enum Verdict {
-    Accept,
-    /// One of them is not done.
-    Pending,
-    Refuse(Refusal),
-}
-
-/// Clients that want to join.
-impl Io {
-    /// Asks the middlewares of a namespace, from one on.
-    fn ask_middlewares(&mut self, context: &mut dyn Context, socket: SocketId, from: usize) -> Verdict {
-        let namespace = self.state.namespace(socket);
-        for (at, middleware) in self.namespaces[namespace].use_connect.iter_mut().enumerate().skip(from) {
-            match middleware {
-                Middleware::Sync(check) => {
-                    if let Err(refusal) = check(&mut Socket::new(context, &mut self.state, socket)) {
-                        return Verdict::Refuse(refusal);
-                    }
-                }
-                Middleware::Async(check) => {
-                    let check = check(SocketRef::new(context, &self.state, socket));
-                    let handle = self.state.handle.clone();
-                    let task = async move {
-                        let checked = check.await;
-                        let go_on = move |io: &mut Self, context: &mut dyn Context| {
-                            io.resume_joining(context, socket, at + 1, checked);
-                        };
-                        // An error says that the server has ended.
-                        let _ = handle.submit(Box::new(go_on)).await;
-                    };
-                    let is_started = self.state.spawn(socket, task);
-                    return if is_started { Verdict::Pending } else { Verdict::Refuse(Refusal::new("Server is busy")) };
-                }
-            }
-        }
-        Verdict::Accept
-    }
-
-    /// Goes on with a client's joining when an asynchronous middleware has decided.
-    fn resume_joining(
-        &mut self,
-        context: &mut dyn Context,
-        socket: SocketId,
-        from: usize,
-        checked: Result<(), Refusal>,
-    ) {
-        if context.socket_id(socket).is_none() {
-            // It has left meanwhile; the application never heard of it.
-            self.state.sockets.remove(&socket);
-            return;
-        }
-        let verdict = match checked {
-            Ok(()) => self.ask_middlewares(context, socket, from),
-            Err(refusal) => Verdict::Refuse(refusal),
-        };
-        match verdict {
-            Verdict::Pending => {}
-            Verdict::Accept => {
-                context.accept(socket);
-                if context.count(state::Aim::socket(socket).target()) == 0 {
-                    self.state.sockets.remove(&socket);
-                }
-            }
-            Verdict::Refuse(refusal) => {
-                self.state.sockets.remove(&socket);
-                context.refuse(socket, refusal.message(), refusal.data());
-            }
-        }
-    }
-
-    /// Lets go of what is kept of clients that did not come back.
-    fn forget_absent(&mut self, context: &dyn Context) {
-        while let Some(socket) = self.absent.front().copied() {
-            let is_gone = context.socket_id(socket).is_none();
-            if !is_gone && context.session(socket).is_none() {
-                return;
-            }
-            self.absent.pop_front();
-            if is_gone {
-                self.state.sockets.remove(&socket);
-            }
-        }
-    }
-}
-
-impl App for Io {
-    fn has_namespace(&mut self, name: &str) -> bool {
-        // Predicates want to know more: they are asked when the client is there.
-        !self.dynamic.is_empty() || self.by_name.contains_key(name)
-    }
-
-    fn on_connect(&mut self, context: &mut dyn Context, socket: SocketId, connect: &Connect<'_>) -> Decision<'_> {
-        if let Some(unsuccessful) = self.joining.take() {
-            self.state.sockets.remove(&unsuccessful);
-        }
-        let Some(namespace) = self.resolve(connect.namespace, connect.auth) else {
-            return Decision::Refuse { message: "Invalid namespace", data: None };
-        };
-        if namespace != 0 || connect.auth.is_some() {
-            let per_socket = self.state.sockets.entry(socket).or_default();
-            per_socket.namespace = namespace;
-            per_socket.auth = connect.auth.map(Box::from);
-        }
-        match self.ask_middlewares(context, socket, 0) {
-            Verdict::Accept => {
-                self.joining = Some(socket);
-                Decision::Accept
-            }
-            Verdict::Pending => Decision::Pending,
-            Verdict::Refuse(refusal) => {
-                self.state.sockets.remove(&socket);
-                self.refusal = refusal;
-                Decision::Refuse { message: self.refusal.message(), data: self.refusal.data() }
-            }
-        }
-    }
-
-    fn on_connected(&mut self, context: &mut dyn Context, socket: SocketId) {
-        self.joining = None;
-        self.forget_absent(context);
-        let namespace = self.state.namespace(socket);
-        for handler in &mut self.namespaces[namespace].on_connection {
-            handler(&mut Socket::new(context, &mut self.state, socket));
-        }
-        self.state.settle(socket);
-    }
-
-    fn on_event(&mut self, context: &mut dyn Context, socket: SocketId, event: sprat_core::Event<'_>) {
-        let namespace = self.state.namespace(socket);
-        let unescaped: String;
-        let name = match event.name {
-            Name::None => None,
-            Name::Plain(name) => Some(name),
-            Name::Raw(raw) if raw.starts_with('"') => {
-                unescaped = json::unescaped_chars(raw).collect();
-                Some(unescaped.as_str())
-            }
-            Name::Raw(number) => Some(number),
-        };
-        let event = Event::new(name.unwrap_or_default(), event.payload, event.reply);
-        self.namespaces[namespace].dispatch(&mut Socket::new(context, &mut self.state, socket), name, event);
-    }
-
-    fn on_ack(&mut self, context: &mut dyn Context, socket: SocketId, ack: AckId, payload: &Payload<'_>) {
-        self.state.answered(context, socket, ack, Ok(payload));
-    }
-
-    fn on_ack_timeout(&mut self, context: &mut dyn Context, socket: SocketId, ack: AckId) {
-        self.state.answered(context, socket, ack, Err(AckError::Timeout));
-    }
-
-    fn on_disconnecting(&mut self, context: &mut dyn Context, socket: SocketId, reason: CloseReason) {
-        let namespace = self.state.namespace(socket);
-        for handler in &mut self.namespaces[namespace].on_disconnecting {
-            handler(&mut Socket::new(context, &mut self.state, socket), reason);
-        }
-    }
-
-    fn on_disconnect(&mut self, context: &mut dyn Context, socket: SocketId, reason: CloseReason) {
-        let namespace = self.state.namespace(socket);
-        for handler in &mut self.namespaces[namespace].on_disconnect {
-            handler(&mut Socket::new(context, &mut self.state, socket), reason);
-        }
-        self.state.drop_acks(context, socket);
-        self.forget_absent(context);
-        let may_come_back = context.session(socket).is_none();
-        if !may_come_back {
-            self.state.sockets.remove(&socket);
-        } else if self.state.sockets.contains_key(&socket) {
-            self.absent.push_back(socket);
-        }
     }
 }
 

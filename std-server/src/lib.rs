@@ -23,6 +23,7 @@ pub mod config;
 mod connection;
 pub mod descriptors;
 mod engine;
+mod hooks;
 pub mod io;
 pub mod logging;
 pub mod memory;
@@ -34,9 +35,11 @@ pub use config::Config;
 pub use bytes::Bytes;
 pub use io::{
     Ack, AckError, AckSender, Acks, Args, ArgsError, Binary, Broadcast, EmitError, Event, EventError, FromArgs, Group, Handle,
-    HandleError, Handshake, IntoArgs, Io, Namespace, Outgoing, Refusal, RemoteSocket, Socket, SocketRef, Transport,
+    HandleError, Handshake, IntoArgs, Io, Namespace, Outgoing, Refusal, RemoteSocket, RoomEvent, Socket, SocketRef, Transport,
 };
 pub use serde_json::{Value, json};
-pub use serve::{ServeError, serve};
+pub use hooks::{ConnectionError, ErrorContext, Hooks, ResponseHeaders};
+pub use serve::{ServeError, serve, serve_with_hooks};
 pub use smol;
-pub use sprat_core::{App, CloseReason};
+pub use sprat_core::ids::Sid;
+pub use sprat_core::{App, CloseReason, Transports};

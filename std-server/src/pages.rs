@@ -1,5 +1,6 @@
 //! The chat page and the client script, embedded or from a folder: a request in, a response out. Knows no socket.
 
+mod client;
 mod embedded;
 mod entity;
 mod folder;
@@ -17,14 +18,20 @@ use std::path::Path;
 use bytes::Bytes;
 
 pub use embedded::{Body, Page};
+pub(crate) use negotiate::{Coding, coding};
 use folder::{Folder, Found};
 use path::PagePath;
 
 /// The file of the client that answers under the Socket.IO path.
 const CLIENT_SCRIPT: &str = "socket.io.js";
 
-/// The names that clients' pages ask for it by, under the Socket.IO path.
-const CLIENT_SCRIPT_NAMES: [&str; 2] = [CLIENT_SCRIPT, "socket.io.min.js"];
+/// The names that our own client has, as a script and as a module.
+const SCRIPT_NAMES: [&str; 2] = [CLIENT_SCRIPT, "socket.io.min.js"];
+const MODULE_NAME: &str = "socket.io.esm.min.js";
+
+/// What is said where the official server has a file and ours has none.
+const NOT_OURS: &str = "The client inside comes as socket.io.js, socket.io.min.js and socket.io.esm.min.js, without maps and without \
+     msgpack. The option --client-dir serves the official files.\n";
 
 /// How the embedded page refers to the client script: relative, so that it works behind a proxy that adds a prefix.
 const SCRIPT_REFERENCE: &str = "src=\"socket.io/socket.io.js\"";
@@ -81,6 +88,8 @@ pub struct Pages {
     /// The embedded page with the client script of another than the default path.
     moved_index: Option<(String, Bytes)>,
     folder: Option<Folder>,
+    /// The official client in place of our own.
+    client: Option<client::Official>,
 }
 
 impl Pages {
@@ -93,12 +102,18 @@ impl Pages {
             prefix,
             moved_index,
             folder,
+            client: None,
         })
+    }
+
+    /// Serves the official client's files of a folder, such as `node_modules/socket.io/client-dist`, in place of our own client.
+    pub fn with_client(self, folder: &Path) -> io::Result<Self> {
+        Ok(Self { client: Some(client::Official::open(folder)?), ..self })
     }
 
     /// Whether a request target names the client script, which lives under the path of Engine.IO.
     pub fn has_client_script(&self, target: &str) -> bool {
-        PagePath::parse(target).is_some_and(|path| self.is_client_script(&path))
+        PagePath::parse(target).is_some_and(|path| self.client_file(&path).is_some())
     }
 
     /// Answers a request. Only a folder is ever waited for.
@@ -109,6 +124,9 @@ impl Pages {
         let Some(path) = PagePath::parse(request.target) else {
             return self.not_found(request);
         };
+        if let (Some(client), Some(name)) = (&self.client, self.client_file(&path)) {
+            return client.named(name).map_or_else(|| self.not_found(request), |file| file.respond(request));
+        }
         match &self.folder {
             // Boxed because the tasks of connections, which are many, would otherwise all have room for it.
             Some(folder) => Box::pin(self.respond_from(folder, path, request)).await,
@@ -117,8 +135,8 @@ impl Pages {
     }
 
     fn respond_embedded(&self, path: &PagePath, request: &PageRequest<'_>) -> PageResponse {
-        if self.is_client_script(path) {
-            return self.client_script(request);
+        if let Some(name) = self.client_file(path) {
+            return self.client_script(name, request);
         }
         let Some(page) = lookup(request.target) else {
             return self.not_found(request);
@@ -139,10 +157,11 @@ impl Pages {
         path: PagePath,
         request: &PageRequest<'_>,
     ) -> PageResponse {
-        let is_client_script = self.is_client_script(&path);
+        let client_file = self.client_file(&path);
+        let is_client_script = client_file.is_some();
         let last_name = path.names().last().cloned();
         let mut found = folder.find(path).await;
-        if is_client_script && matches!(found, Found::Nothing) {
+        if matches!(found, Found::Nothing) && client_file.is_some_and(|name| SCRIPT_NAMES.contains(&name)) {
             found = folder.find(PagePath::of_file(CLIENT_SCRIPT)).await;
         }
         match found {
@@ -160,8 +179,10 @@ impl Pages {
                 .respond(request)
             }
             Found::Folder => to_folder(request, last_name),
-            Found::Nothing if is_client_script => self.client_script(request),
-            Found::Nothing => self.not_found(request),
+            Found::Nothing => match client_file {
+                Some(name) => self.client_script(name, request),
+                None => self.not_found(request),
+            },
             Found::TooLarge => text(
                 403,
                 request,
@@ -178,16 +199,21 @@ impl Pages {
         }
     }
 
-    /// Whether this is the path of the client script, which is below the Socket.IO path.
-    fn is_client_script(&self, path: &PagePath) -> bool {
+    /// The file of the client that this is the path of: they are below the Socket.IO path.
+    fn client_file(&self, path: &PagePath) -> Option<&'static str> {
         let joined = path.joined();
-        let name = joined
-            .strip_prefix(self.prefix.as_str())
-            .and_then(|rest| rest.strip_prefix('/'));
-        !path.folder && name.is_some_and(|name| CLIENT_SCRIPT_NAMES.contains(&name))
+        let name = joined.strip_prefix(self.prefix.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        if path.folder { None } else { client::NAMES.into_iter().find(|known| name == Some(known)) }
     }
 
-    fn client_script(&self, request: &PageRequest<'_>) -> PageResponse {
+    /// Our own client under one of the official names.
+    fn client_script(&self, name: &str, request: &PageRequest<'_>) -> PageResponse {
+        if name == MODULE_NAME {
+            return client::module().map_or_else(|| self.not_found(request), |file| file.respond(request));
+        }
+        if !SCRIPT_NAMES.contains(&name) {
+            return text(404, request, NOT_OURS);
+        }
         let Some(page) = embedded::named(CLIENT_SCRIPT) else {
             return self.not_found(request);
         };

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigProblem};
 use crate::connection::http::{self, Site};
 use crate::engine::Engine;
+use crate::hooks::Hooks;
 use crate::io::Handshakes;
 use crate::pages::Pages;
 use crate::shutdown::StopSignal;
@@ -66,10 +67,22 @@ pub fn serve(config: &Config, app: impl App + 'static) -> Result<(), ServeError>
     serve_with(config, app, Background::default())
 }
 
+/// As [`serve`], with functions that are asked about requests.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_with_hooks(config: &Config, app: impl App + 'static, hooks: Hooks) -> Result<(), ServeError> {
+    serve_with(config, app, Background { hooks, ..Background::default() })
+}
+
 /// What goes on beside the callbacks of an application.
 pub(crate) struct Background<A> {
     /// Where clients' first requests are to be kept.
     pub(crate) handshakes: Option<Rc<RefCell<Handshakes>>>,
+    /// How many changes of rooms may wait to be told.
+    pub(crate) room_changes_max: u32,
+    /// What is asked about requests.
+    pub(crate) hooks: Hooks,
     /// Ends the server.
     pub(crate) stop: Option<Receiver<()>>,
     /// Called when the server listens.
@@ -80,7 +93,7 @@ type Start<A> = Box<dyn FnOnce(&Engine<A>, &Rc<LocalExecutor<'static>>, &[Socket
 
 impl<A> Default for Background<A> {
     fn default() -> Self {
-        Self { handshakes: None, stop: None, start: None }
+        Self { handshakes: None, room_changes_max: 0, hooks: Hooks::new(), stop: None, start: None }
     }
 }
 
@@ -88,13 +101,12 @@ impl<A> Default for Background<A> {
 pub(crate) fn serve_with<A: App + 'static>(
     config: &Config,
     app: A,
-    background: Background<A>,
+    mut background: Background<A>,
 ) -> Result<(), ServeError> {
     config.check()?;
     let listeners = addresses::bind(&config.listen).map_err(ServeError::new)?;
-    let pages = Pages::new(config.path.as_str(), config.static_dir.as_deref())
-        .map_err(|problem| ServeError { text: format!("the folder of pages: {problem}") })?;
-    let limits = limits(config);
+    let pages = pages(config)?;
+    let limits = Limits { room_changes_max: background.room_changes_max, ..limits(config) };
     let server = Server::new(app, memory::resources(&limits), limits).map_err(ServeError::new)?;
     let descriptors = descriptors::raise(config.max_clients);
     if let Some(warning) = descriptors.warning() {
@@ -103,7 +115,11 @@ pub(crate) fn serve_with<A: App + 'static>(
     let site = Site {
         engine: Engine::new(server, Clock::start(), background.handshakes.clone()),
         pages,
-        prefix: format!("{}/", config.path.as_str()),
+        prefix: format!("{}{}", config.path.as_str(), if config.trailing_slash { "/" } else { "" }),
+        cors: config.cors.clone(),
+        cookie: config.cookie.clone(),
+        compressed_bytes_min: config.compressed_bytes_min,
+        hooks: core::mem::take(&mut background.hooks),
     };
     let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
     let executor = Rc::new(LocalExecutor::new());
@@ -252,6 +268,16 @@ impl Drop for Inside {
     }
 }
 
+fn pages(config: &Config) -> Result<Pages, ServeError> {
+    let problem = |what: &str, problem| ServeError { text: format!("the folder of {what}: {problem}") };
+    let pages = Pages::new(config.path.as_str(), config.static_dir.as_deref());
+    let pages = pages.map_err(|found: std::io::Error| problem("pages", found))?;
+    match &config.client_dir {
+        Some(dir) => pages.with_client(dir).map_err(|found| problem("the client", found)),
+        None => Ok(pages),
+    }
+}
+
 fn limits(config: &Config) -> Limits {
     let duration = |value: Duration| time::Duration::from_ms(u64::try_from(value.as_millis()).unwrap_or(u64::MAX));
     Limits {
@@ -263,6 +289,8 @@ fn limits(config: &Config) -> Limits {
         clients_max: u32::try_from(config.max_clients).unwrap_or(u32::MAX),
         recovery_timeout: duration(config.recovery_timeout),
         parser: config.parser,
+        transports: config.transports,
+        upgrades: config.upgrades,
         ..Limits::default()
     }
 }

@@ -28,7 +28,7 @@ const running = new Set();
 process.on('exit', () => running.forEach(child => child.kill('SIGKILL')));
 
 // Starts a device. `seed` is 16 bytes; `sntp` the port of a time server on this host; `icount` makes time a matter of instructions.
-export async function startDevice({ seed = randomBytes(16), sntp, icount } = {}) {
+export async function startDevice({ seed = randomBytes(16), sntp, icount, until = /^ready/ } = {}) {
   const ports = await freePorts(FORWARDS);
   const { host, model } = MACHINES[machine];
   const told = Buffer.alloc(24);
@@ -57,7 +57,7 @@ export async function startDevice({ seed = randomBytes(16), sntp, icount } = {})
   });
   device.waitFor = pattern => waitFor(device, pattern);
   device.stop = () => stop(device);
-  await device.waitFor(/^ready/);
+  await device.waitFor(until);
   return device;
 }
 

@@ -12,13 +12,18 @@ export class Raw {
   // A connection to a port of this host. Resolves when it is there.
   static async open(port) {
     const raw = new Raw();
+    raw.wake = () => {};
     raw.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     raw.received = Buffer.alloc(0);
     raw.ended = false;
-    raw.socket.on('data', data => { raw.received = Buffer.concat([raw.received, data]); });
-    raw.socket.on('end', () => { raw.ended = true; raw.socket.end(); });
-    raw.socket.on('error', () => { raw.ended = true; });
-    raw.socket.on('close', () => { raw.ended = true; raw.socket.emit('data', Buffer.alloc(0)); });
+    const came = (data, ended) => {
+      if (data) raw.received = Buffer.concat([raw.received, data]);
+      raw.ended ||= ended;
+      raw.wake();
+    };
+    raw.socket.on('data', data => came(data, false));
+    raw.socket.on('end', () => { came(null, true); raw.socket.end(); });
+    raw.socket.on('error', () => came(null, true)).on('close', () => came(null, true));
     await once(raw.socket, 'connect', { signal: AbortSignal.timeout(WAIT_MS) });
     return raw;
   }
@@ -38,7 +43,7 @@ export class Raw {
 
   // Waits until `take` gives something for what was received: a value and how many bytes it is made of. Null at the end.
   async take(take) {
-    const signal = AbortSignal.timeout(WAIT_MS);
+    const deadline = Date.now() + WAIT_MS;
     for (;;) {
       const taken = take(this.received);
       if (taken) {
@@ -46,7 +51,10 @@ export class Raw {
         return taken.value;
       }
       if (this.ended) return null;
-      await Promise.race([once(this.socket, 'data', { signal }), once(this.socket, 'end', { signal }), once(this.socket, 'close', { signal })]);
+      await new Promise((done, failed) => {
+        const timer = setTimeout(() => failed(new Error(`nothing came; what did: ${this.received}`)), deadline - Date.now());
+        this.wake = () => { clearTimeout(timer); done(); };
+      });
     }
   }
 

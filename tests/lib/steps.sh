@@ -4,7 +4,8 @@
 step_names=()
 declare -A step_when step_counts step_limit_s step_needs step_about
 
-# NAME short|long tests|checks LIMIT_S "NEEDS" "ABOUT"; "tests": a runner counts, and none is a failure
+# NAME short|long tests|checks LIMIT_S "NEEDS" "ABOUT"
+# "tests": a runner counts, and no test is a failure. The limit ends what hangs; it leaves a slow board time to build.
 step() {
     step_names+=("$1")
     step_when[$1]=$2
@@ -15,19 +16,19 @@ step() {
 }
 
 step fmt short checks 60 "rustfmt" "the code is formatted"
-step build short checks 600 "cc" "the release binary builds from the committed lock file"
-step clippy short checks 600 "clippy cc" "no lint, in all targets"
-step docs short checks 600 "cc" "the documentation builds without a warning"
-step unit short tests 900 "cc" "cargo test of the whole workspace"
-step no-std short checks 600 "cc thumb" "the core builds for a Cortex-M3 and nothing below it asks for std or alloc"
-step client short tests 400 "cc node" "our client and the official one, against the official server and Sprat"
-step compare short tests 300 "cc node" "raw exchanges, byte for byte as the official server answers them"
-step page short tests 600 "cc node chromium" "the chat page in a real Chromium, with both clients"
-step python short tests 400 "cc python" "python-socketio clients chat; bad input ends at most its own session"
-step figures short checks 200 "cc python" "size of the binary, memory idle and per client, size of page and client"
-step judges long tests 900 "cc node chromium python" "the tests of page and Python pass against the official server"
-step mutants long checks 1800 "cc python" "the tests fail on a server that is wrong on purpose"
-step msrv long checks 900 "cc msrv" "the oldest Rust promised still builds it"
+step build short checks 1800 "cc" "the release binary builds from the committed lock file"
+step clippy short checks 1200 "clippy cc" "no lint, in all targets"
+step docs short checks 1200 "cc" "the documentation builds without a warning"
+step unit short tests 1800 "cc" "cargo test of the whole workspace"
+step no-std short checks 1200 "cc thumb" "the core builds for a Cortex-M3 and nothing below it asks for std or alloc"
+step client short tests 900 "cc node" "our client and the official one, against the official server and Sprat"
+step compare short tests 600 "cc node" "raw exchanges, byte for byte as the official server answers them"
+step page short tests 1200 "cc node chromium" "the chat page in a real Chromium, with both clients"
+step python short tests 900 "cc python" "python-socketio clients chat; bad input ends at most its own session"
+step figures short checks 600 "cc python" "size of the binary, memory idle and per client, size of page and client"
+step judges long tests 1800 "cc node chromium python" "the tests of page and Python pass against the official server"
+step mutants long checks 3600 "cc python" "the tests fail on a server that is wrong on purpose"
+step msrv long checks 1800 "cc msrv" "the oldest Rust promised still builds it"
 
 list_steps() {
     local name

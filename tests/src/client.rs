@@ -351,7 +351,11 @@ impl SimClient {
             Body::Event { attachments, .. } | Body::Ack { attachments, .. } if attachments > 0 => {
                 self.assembly = Some((text.into(), attachments.into(), Vec::new()));
             }
-            Body::Ack { .. } | Body::Connect { .. } | Body::ConnectError { .. } | Body::Disconnect | Body::Event { .. } => {
+            Body::Ack { .. }
+            | Body::Connect { .. }
+            | Body::ConnectError { .. }
+            | Body::Disconnect
+            | Body::Event { .. } => {
                 self.dispatch(packet, Vec::new());
             }
         }

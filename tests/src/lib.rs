@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | [`driver`] | moves requests and messages in and out of a server, exactly as its contract asks |
+//! | [`raw`] | requests and sessions by hand |
 //! | [`client`] | a client that speaks Engine.IO and Socket.IO over polling, WebSocket, or from one to the other |
 //! | [`world`] | one server, any number of clients, a link with delays, and a clock that jumps |
 //! | [`recorder`] | an application that writes down what it is told, and answers `echo` |
@@ -15,6 +16,7 @@ pub mod client;
 pub mod driver;
 pub mod memory;
 pub mod model;
+pub mod raw;
 pub mod recorder;
 pub mod world;
 

@@ -36,10 +36,7 @@ fn an_acknowledgement_may_be_binary_both_ways() {
     bench.send_binary(line, &[9]);
     assert_eq!(bench.all(line), [text(r#"461-7[{"_placeholder":true,"num":0}]"#), Frame::Binary(vec![9])]);
     let socket = bench.newest();
-    let payload = Payload {
-        json: r#"{"_placeholder":true,"num":0}"#,
-        attachments: Attachments::Bytes(&[&[1, 2]]),
-    };
+    let payload = Payload { json: r#"{"_placeholder":true,"num":0}"#, attachments: Attachments::Bytes(&[&[1, 2]]) };
     let ack = bench.enter(|_, context| context.emit_with_ack(socket, "q", payload, None)).unwrap();
     assert_eq!(bench.all(line), [text(r#"451-0["q",{"_placeholder":true,"num":0}]"#), Frame::Binary(vec![1, 2])]);
     bench.calls();
@@ -99,10 +96,11 @@ fn nothing_comes_between_on_the_way_to_the_client() {
     let clients = [Plan::Polling, Plan::WebSocket, Plan::Upgrade].map(|plan| world.join(plan));
     for round in 0..20_u8 {
         for client in clients {
-            world.send_binary(client, r#"52-["echo",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#, &[
-                &[round],
-                &[round, round],
-            ]);
+            world.send_binary(
+                client,
+                r#"52-["echo",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#,
+                &[&[round], &[round, round]],
+            );
         }
         world.enter(|_, context| context.emit(Target::all(), "text", Payload::json("1"))).unwrap();
         world.run(5_000);

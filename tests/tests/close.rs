@@ -1,9 +1,9 @@
 //! How the server ends sessions, and which reasons everybody is given (rows T22, H2 to H5, P11 to P16 of the measured facts).
 
-use sprat_core::{CloseReason, Limits};
 use sprat_core::time::Duration;
-use sprat_tests::{Answered, Bench, Body, Frame};
+use sprat_core::{CloseReason, Limits};
 use sprat_tests::driver::head;
+use sprat_tests::{Answered, Bench, Body, Frame};
 
 fn disconnect(bench: &mut Bench, close: bool) {
     let socket = bench.newest();
@@ -83,7 +83,8 @@ fn a_client_that_never_comes_to_be_told_is_forgotten_after_30_s() {
 
 #[test]
 fn a_closing_session_is_not_pinged_and_its_client_may_still_leave() {
-    let limits = Limits { ping_interval: Duration::from_ms(300), ping_timeout: Duration::from_ms(200), ..Limits::default() };
+    let limits =
+        Limits { ping_interval: Duration::from_ms(300), ping_timeout: Duration::from_ms(200), ..Limits::default() };
     let mut bench = Bench::limited(limits);
     let (sid, _) = bench.connect_polling();
     disconnect(&mut bench, true);

@@ -75,9 +75,9 @@ fn nobody_has_to_join_anything() {
 fn what_is_queued_is_delivered_before_the_end() {
     let mut bench = bench();
     let sid = bench.open_polling();
-    let session = bench.enter(|app, _| match app.calls[0] {
-        Call::Open(session) => session,
-        ref call => panic!("{call:?}"),
+    let session = bench.enter(|app, _| {
+        let Call::Open(session) = app.calls[0] else { panic!("{:?}", app.calls) };
+        session
     });
     bench.enter(|_, context| {
         context.send(session, Message::Text("last")).unwrap();
@@ -113,11 +113,9 @@ fn a_client_that_takes_nothing_is_closed() {
 #[test]
 fn how_it_ended_is_told() {
     let mut bench = bench();
-    for (packet, reason) in [
-        ("1", CloseReason::TransportClose),
-        ("2", CloseReason::TransportError),
-        ("9", CloseReason::ParseError),
-    ] {
+    for (packet, reason) in
+        [("1", CloseReason::TransportClose), ("2", CloseReason::TransportError), ("9", CloseReason::ParseError)]
+    {
         let sid = bench.open_polling();
         bench.calls();
         bench.push(&sid, packet);

@@ -263,7 +263,8 @@ fn disconnecting_the_session_leaves_every_namespace() {
     let socket = bench.newest();
     bench.calls();
     bench.enter(|_, context| context.disconnect(socket, true));
-    let mut texts: Vec<String> = core::iter::from_fn(|| bench.receive(line)).map(|frame| format!("{frame:?}")).collect();
+    let mut texts: Vec<String> =
+        core::iter::from_fn(|| bench.receive(line)).map(|frame| format!("{frame:?}")).collect();
     texts.sort();
     assert_eq!(texts, [r#"Text("41")"#, r#"Text("41/custom,")"#, r#"Text("41/other,")"#]);
     assert!(bench.is_closed(line));

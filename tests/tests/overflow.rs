@@ -15,7 +15,7 @@ fn stuck(bench: &mut Bench) -> Line {
     let (line, _) = bench.connect_websocket();
     let socket = bench.newest();
     bench.stall(line, true);
-    bench.enter(|_, context| context.emit(Target::socket(socket), "stuck", Payload::default())).unwrap();
+    bench.enter(|_, context| context.emit(Target::socket(socket), "stuck", Payload::default())).expect("room");
     bench.all(line);
     line
 }
@@ -151,7 +151,8 @@ fn what_could_never_fit_fails_and_costs_nobody_anything() {
     let slow = stuck(&mut bench);
     let big = format!("\"{}\"", "x".repeat(5_000));
     assert_eq!(emit(&mut bench, &big), Err(CapacityError::Frames));
-    let mut few = Bench::new(Recorder::default(), memory::sized::<4, 4, 4, 4, 4, 4, 64, 8_192, 0>(5), Limits::default());
+    let mut few =
+        Bench::new(Recorder::default(), memory::sized::<4, 4, 4, 4, 4, 4, 64, 8_192, 0>(5), Limits::default());
     let other = stuck(&mut few);
     let bytes: [&[u8]; 10] = [&[1]; 10];
     let payload = Payload { json: "", attachments: Attachments::Bytes(&bytes) };
@@ -189,11 +190,11 @@ fn incomplete_binary_packets_cannot_keep_the_memory_of_others() {
 #[test]
 fn a_client_whose_own_packet_fills_the_memory_leaves_nothing_behind() {
     // Its announcement, its attachments, or the answer to them: whatever it is that makes it the one to go.
-    for len in (0..3_500).step_by(125) {
+    for len in (0..4_000).step_by(50) {
         let mut bench = cramped();
         let line = stuck(&mut bench);
         let big = format!("\"{}\"", "x".repeat(len));
-        emit(&mut bench, &big).unwrap();
+        let _ = emit(&mut bench, &big);
         bench.send_text(line, &format!(r#"452-["echo","{}"]"#, "y".repeat(400)));
         bench.send_binary(line, &[7; 900]);
         bench.send_binary(line, &[7; 900]);

@@ -216,3 +216,64 @@ fn other_methods_are_errors_that_the_session_survives() {
     bench.push(&sid, r#"42["echo",1]"#);
     assert_eq!(bench.pull(&sid), r#"42["echo",1]"#);
 }
+
+#[test]
+fn a_poll_waits_while_the_answer_to_another_is_on_its_way() {
+    let mut bench = Bench::plain();
+    let (sid, _) = bench.connect_polling();
+    bench.slow_polls = true;
+    bench.push(&sid, "42[\"echo\",1]\x1e42[\"echo\",2]");
+    let first = bench.poll(&sid);
+    bench.push(&sid, "42[\"echo\",3]");
+    let second = bench.poll(&sid);
+    assert_eq!((bench.answer(first), bench.answer(second)), (None, None));
+    bench.finish_poll(first);
+    assert_eq!(bench.http(first), (200, "42[\"echo\",1]\x1e42[\"echo\",2]".into()));
+    bench.finish_poll(second);
+    assert_eq!(bench.http(second), (200, "42[\"echo\",3]".into()));
+    // A third at once is one too many.
+    bench.push(&sid, "42[\"echo\",4]");
+    let (_, parked, third) = (bench.poll(&sid), bench.poll(&sid), bench.poll(&sid));
+    assert_eq!(bench.http(third).0, 400);
+    assert_eq!(bench.http(parked), (200, "1".into()));
+    assert_eq!(bench.reasons(), ["transport error"]);
+}
+
+#[test]
+fn an_answer_that_is_lost_on_its_way_ends_the_session() {
+    for polls_again in [false, true] {
+        let mut bench = Bench::plain();
+        let (sid, _) = bench.connect_polling();
+        bench.slow_polls = true;
+        bench.push(&sid, "42[\"echo\",1]");
+        let poll = bench.poll(&sid);
+        let again = polls_again.then(|| bench.poll(&sid));
+        bench.lose_request(poll);
+        assert_eq!(bench.reasons(), ["transport error"]);
+        assert!(bench.server().is_idle());
+        if let Some(again) = again {
+            assert_eq!(bench.http(again), (200, "1".into()));
+        }
+        assert!(is_unknown(&mut bench, &sid));
+    }
+    let mut bench = Bench::plain();
+    bench.slow_polls = true;
+    let handshake = bench.get("/socket.io/?EIO=4&transport=polling");
+    bench.lose_request(handshake);
+    assert!(bench.server().is_idle());
+}
+
+#[test]
+fn a_session_that_closes_while_an_answer_is_on_its_way_says_so_afterwards() {
+    let mut bench = Bench::plain();
+    let (sid, _) = bench.connect_polling();
+    bench.slow_polls = true;
+    let socket = bench.newest();
+    bench.enter(|_, context| context.disconnect(socket, true));
+    let (first, second) = (bench.poll(&sid), bench.poll(&sid));
+    assert_eq!(bench.answer(second), None);
+    bench.finish_poll(first);
+    assert_eq!(bench.http(first), (200, "41".into()));
+    assert_eq!(bench.http(second), (200, "1".into()));
+    assert!(bench.server().is_idle());
+}

@@ -62,33 +62,47 @@ const PACKETS: &[&str] = &[
 /// Something that happens. Numbers choose among the clients, connections and requests that there are.
 #[derive(Clone, Debug)]
 enum Step {
-    Accept(usize),
-    Acknowledge,
     Advance(u64),
-    Ask(usize, u64),
-    Binary(usize, usize),
-    Broadcast { rooms: usize, volatile: bool, len: usize },
-    BroadcastBinary,
+    App(AppStep),
     ComeBack(usize, bool),
-    Disconnect(usize, bool),
-    Drop(usize),
-    Join(usize, usize),
+    Finish(usize),
     Later(usize),
-    LeaveRoom(usize, usize),
-    LoseLine(usize),
+    Line(usize, LineStep),
     LoseRequest(usize),
     OpenPolling,
     OpenWebSocket,
     Poll(usize),
     Probe(usize),
     Push(usize, Vec<usize>),
-    Refuse(usize),
     SendBody(usize, usize),
-    SetData(usize, usize),
+    Slow(bool),
     Stale(usize, usize),
-    Stall(usize, bool),
+}
+
+/// Something that happens on a WebSocket.
+#[derive(Clone, Debug)]
+enum LineStep {
+    Binary(usize),
+    Lose,
+    Stall(bool),
+    Text(usize),
+}
+
+/// Something that the application does.
+#[derive(Clone, Debug)]
+enum AppStep {
+    Accept(usize),
+    Acknowledge,
+    Ask(usize, u64),
+    Broadcast { rooms: usize, volatile: bool, len: usize },
+    BroadcastBinary,
+    Disconnect(usize, bool),
+    Drop(usize),
+    Join(usize, usize),
+    Leave(usize, usize),
+    Refuse(usize),
+    SetData(usize, usize),
     Tell(usize, usize),
-    Text(usize, usize),
     Timer(u64),
 }
 
@@ -96,35 +110,50 @@ fn step() -> impl Strategy<Value = Step> {
     let at = || 0..64_usize;
     let packet = || 0..PACKETS.len();
     prop_oneof![
-        1 => at().prop_map(Step::Accept),
-        1 => Just(Step::Acknowledge),
         3 => prop_oneof![0..200_u64, 0..30_000_u64].prop_map(Step::Advance),
-        1 => (at(), 0..30_000_u64).prop_map(|(at, ms)| Step::Ask(at, ms)),
-        2 => (at(), 0..60_usize).prop_map(|(at, len)| Step::Binary(at, len)),
-        3 => (at(), any::<bool>(), 0..120_usize)
-            .prop_map(|(rooms, volatile, len)| Step::Broadcast { rooms, volatile, len }),
-        1 => Just(Step::BroadcastBinary),
-        4 => (at(), prop::bool::weighted(0.2)).prop_map(|(at, is_wrong)| Step::ComeBack(at, is_wrong)),
-        1 => (at(), any::<bool>()).prop_map(|(at, close)| Step::Disconnect(at, close)),
-        1 => at().prop_map(Step::Drop),
-        2 => (at(), at()).prop_map(|(at, room)| Step::Join(at, room)),
+        22 => app_step().prop_map(Step::App),
+        8 => (at(), prop::bool::weighted(0.1)).prop_map(|(at, is_wrong)| Step::ComeBack(at, is_wrong)),
+        4 => at().prop_map(Step::Finish),
         1 => at().prop_map(Step::Later),
-        1 => (at(), at()).prop_map(|(at, room)| Step::LeaveRoom(at, room)),
-        1 => at().prop_map(Step::LoseLine),
+        15 => (at(), line_step()).prop_map(|(at, step)| Step::Line(at, step)),
         1 => at().prop_map(Step::LoseRequest),
         3 => Just(Step::OpenPolling),
         3 => Just(Step::OpenWebSocket),
         6 => at().prop_map(Step::Poll),
         2 => at().prop_map(Step::Probe),
         6 => (at(), prop::collection::vec(packet(), 1..6)).prop_map(|(at, packets)| Step::Push(at, packets)),
-        1 => at().prop_map(Step::Refuse),
         2 => (at(), packet()).prop_map(|(at, packet)| Step::SendBody(at, packet)),
-        1 => (at(), 0..60_usize).prop_map(|(at, len)| Step::SetData(at, len)),
+        1 => any::<bool>().prop_map(Step::Slow),
         2 => (at(), at()).prop_map(|(kind, at)| Step::Stale(kind, at)),
-        2 => (at(), any::<bool>()).prop_map(|(at, stalled)| Step::Stall(at, stalled)),
-        8 => (at(), 0..60_usize).prop_map(|(at, len)| Step::Tell(at, len)),
-        10 => (at(), packet()).prop_map(|(at, packet)| Step::Text(at, packet)),
-        1 => (0..60_000_u64).prop_map(Step::Timer),
+    ]
+}
+
+fn line_step() -> impl Strategy<Value = LineStep> {
+    prop_oneof![
+        2 => (0..60_usize).prop_map(LineStep::Binary),
+        1 => Just(LineStep::Lose),
+        2 => any::<bool>().prop_map(LineStep::Stall),
+        10 => (0..PACKETS.len()).prop_map(LineStep::Text),
+    ]
+}
+
+fn app_step() -> impl Strategy<Value = AppStep> {
+    let at = || 0..64_usize;
+    prop_oneof![
+        1 => at().prop_map(AppStep::Accept),
+        1 => Just(AppStep::Acknowledge),
+        1 => (at(), 0..30_000_u64).prop_map(|(at, ms)| AppStep::Ask(at, ms)),
+        3 => (at(), any::<bool>(), 0..120_usize)
+            .prop_map(|(rooms, volatile, len)| AppStep::Broadcast { rooms, volatile, len }),
+        1 => Just(AppStep::BroadcastBinary),
+        1 => (at(), any::<bool>()).prop_map(|(at, close)| AppStep::Disconnect(at, close)),
+        1 => at().prop_map(AppStep::Drop),
+        2 => (at(), at()).prop_map(|(at, room)| AppStep::Join(at, room)),
+        1 => (at(), at()).prop_map(|(at, room)| AppStep::Leave(at, room)),
+        1 => at().prop_map(AppStep::Refuse),
+        1 => (at(), 0..60_usize).prop_map(|(at, len)| AppStep::SetData(at, len)),
+        8 => (at(), 0..60_usize).prop_map(|(at, len)| AppStep::Tell(at, len)),
+        1 => (0..60_000_u64).prop_map(AppStep::Timer),
     ]
 }
 
@@ -252,36 +281,47 @@ impl Chaos {
                     self.bench.lose_request(exchange);
                 }
             }
-            Step::LoseLine(_) | Step::Text(..) | Step::Binary(..) | Step::Stall(..) => self.on_line(step),
+            Step::Line(at, step) => self.on_line(*at, step),
+            Step::App(step) => self.as_application(step),
             Step::Advance(ms) => self.bench.advance(*ms),
             Step::Stale(kind, at) => self.stale(*kind, *at),
-            Step::Accept(_)
-            | Step::Acknowledge
-            | Step::Ask(..)
-            | Step::Broadcast { .. }
-            | Step::BroadcastBinary
-            | Step::Disconnect(..)
-            | Step::Drop(_)
-            | Step::Join(..)
-            | Step::LeaveRoom(..)
-            | Step::Refuse(_)
-            | Step::SetData(..)
-            | Step::Tell(..)
-            | Step::Timer(_) => self.as_application(step),
+            Step::Slow(slow_polls) => self.bench.slow_polls = *slow_polls,
+            Step::Finish(at) => {
+                let exchanges = self.exchanges.iter().map(|(exchange, _)| *exchange);
+                let sending: Vec<Exchange> = exchanges.filter(|exchange| self.bench.is_sending(*exchange)).collect();
+                if let Some(exchange) = pick(&sending, *at) {
+                    self.bench.finish_poll(exchange);
+                }
+            }
         }
     }
 
-    fn on_line(&mut self, step: &Step) {
-        let (Step::LoseLine(at) | Step::Text(at, _) | Step::Binary(at, _) | Step::Stall(at, _)) = step else { return };
-        let open: Vec<Line> =
-            self.lines.iter().map(|(line, _)| *line).filter(|line| !self.bench.is_closed(*line)).collect();
-        let Some(line) = pick(&open, *at) else { return };
+    fn on_line(&mut self, at: usize, step: &LineStep) {
+        let lines = self.lines.iter().map(|(line, _)| *line);
+        let open: Vec<Line> = lines.filter(|line| !self.bench.is_closed(*line)).collect();
+        let Some(line) = pick(&open, at) else { return };
         match step {
-            Step::LoseLine(_) => self.bench.lose_line(line, CloseReason::TransportError),
-            Step::Text(_, packet) => self.bench.send_text(line, PACKETS[*packet]),
-            Step::Binary(_, len) => self.bench.send_binary(line, &vec![7; *len]),
-            Step::Stall(_, stalled) => self.bench.stall(line, *stalled),
-            _ => {}
+            LineStep::Binary(len) => self.bench.send_binary(line, &vec![7; *len]),
+            LineStep::Lose => self.bench.lose_line(line, CloseReason::TransportError),
+            LineStep::Stall(stalled) => self.bench.stall(line, *stalled),
+            LineStep::Text(packet) => {
+                if PACKETS[*packet] == "5" {
+                    self.finish_polls_of(line);
+                }
+                self.bench.send_text(line, PACKETS[*packet]);
+            }
+        }
+    }
+
+    /// A client says that its WebSocket takes over when all its polls are answered.
+    fn finish_polls_of(&mut self, line: Line) {
+        let peer = self.lines.iter().find(|(other, _)| *other == line).map(|(_, peer)| *peer);
+        let own = self.exchanges.iter().filter(|(_, owner)| Some(*owner) == peer);
+        let own: Vec<Exchange> = own.map(|(exchange, _)| *exchange).collect();
+        for exchange in own {
+            if self.bench.is_sending(exchange) {
+                self.bench.finish_poll(exchange);
+            }
         }
     }
 
@@ -307,60 +347,62 @@ impl Chaos {
         }
     }
 
-    fn as_application(&mut self, step: &Step) {
+    fn as_application(&mut self, step: &AppStep) {
         let sockets = self.bench.enter(|app, _| app.sockets.clone());
         let socket = |at: usize| pick(&sockets, at);
         match step {
-            Step::Tell(at, len) => {
+            AppStep::Tell(at, len) => {
                 // Also who is gone and may come back.
                 let known: Vec<SocketId> = self.known.iter().map(|(socket, _)| *socket).collect();
                 let Some(socket) = pick(&known, *at) else { return };
                 self.tell(socket, *len);
             }
-            Step::Acknowledge => {
+            AppStep::Acknowledge => {
                 let Some(reply) = self.bench.enter(|app, _| app.replies.pop()) else { return };
                 let _ = self.bench.enter(|_, context| context.acknowledge(reply, Payload::json("1")));
             }
-            Step::Accept(at) | Step::Refuse(at) => {
+            AppStep::Accept(at) | AppStep::Refuse(at) => {
                 let Some(pending) = self.bench.enter(|app, _| pick(&app.pending, *at)) else { return };
-                let accepts = matches!(step, Step::Accept(_));
+                let accepts = matches!(step, AppStep::Accept(_));
                 self.bench.enter(|_, context| {
                     if accepts { context.accept(pending) } else { context.refuse(pending, "no", Some("1")) }
                 });
             }
-            Step::Broadcast { rooms, volatile, len } => {
+            AppStep::Broadcast { rooms, volatile, len } => {
                 let json = format!("\"{}\"", "x".repeat(*len));
                 let names: &[&str] = [&[][..], &["a"], &["a", "b"], &["nobody"]][rooms % 4];
                 let mut target = Target::all().rooms(names);
                 if *volatile {
                     target = target.volatile();
                 }
-                let _ = self.bench.enter(|_, context| context.emit(target, if *volatile { "v" } else { "all" }, Payload::json(&json)));
+                let _ = self.bench.enter(|_, context| {
+                    context.emit(target, if *volatile { "v" } else { "all" }, Payload::json(&json))
+                });
             }
-            Step::BroadcastBinary => {
+            AppStep::BroadcastBinary => {
                 let payload = Payload { json: "", attachments: Attachments::Bytes(&[&[1, 2, 3], &[4]]) };
                 let _ = self.bench.enter(|_, context| context.emit(Target::all(), "bin", payload));
             }
-            Step::Timer(ms) => {
+            AppStep::Timer(ms) => {
                 let _ = self.bench.enter(|_, context| context.set_timer(Duration::from_ms(*ms), 1));
             }
-            Step::Ask(at, ms) => {
+            AppStep::Ask(at, ms) => {
                 let (Some(socket), timeout) = (socket(*at), Some(Duration::from_ms(*ms))) else { return };
                 let timeout = timeout.filter(|_| at % 2 == 0);
                 let _ = self.bench.enter(|_, context| context.emit_with_ack(socket, "q", Payload::default(), timeout));
             }
-            Step::Disconnect(at, close) => {
+            AppStep::Disconnect(at, close) => {
                 let Some(socket) = socket(*at) else { return };
                 self.bench.enter(|_, context| context.disconnect(socket, *close));
             }
-            Step::Drop(at) => {
+            AppStep::Drop(at) => {
                 let Some(socket) = socket(*at) else { return };
                 self.bench.enter(|_, context| context.drop_connection(socket));
             }
-            Step::Join(at, room) | Step::LeaveRoom(at, room) => {
+            AppStep::Join(at, room) | AppStep::Leave(at, room) => {
                 let Some(socket) = socket(*at) else { return };
                 let name = ["a", "b", "c", "a longer name"][room % 4];
-                let joins = matches!(step, Step::Join(..));
+                let joins = matches!(step, AppStep::Join(..));
                 self.bench.enter(|_, context| {
                     if joins {
                         let _ = context.join(socket, name);
@@ -369,11 +411,10 @@ impl Chaos {
                     }
                 });
             }
-            Step::SetData(at, len) => {
+            AppStep::SetData(at, len) => {
                 let Some(socket) = socket(*at) else { return };
                 let _ = self.bench.enter(|_, context| context.set_data(socket, &vec![1; *len]));
             }
-            _ => {}
         }
     }
 
@@ -421,6 +462,9 @@ impl Chaos {
             return;
         }
         let at = at % self.peers.len();
+        if self.peers[at].sid.is_empty() {
+            return;
+        }
         let exchange = act(&mut self.bench, &self.peers[at].sid);
         self.exchanges.push((exchange, at));
         self.attach(exchange, at);
@@ -443,7 +487,8 @@ impl Chaos {
     /// Looks at what came, and checks it.
     fn look(&mut self) {
         let sockets = self.bench.enter(|app, context| {
-            let named = app.sockets.iter().map(|socket| (*socket, context.socket_id(*socket).unwrap_or_default().to_string()));
+            let named =
+                app.sockets.iter().map(|socket| (*socket, context.socket_id(*socket).unwrap_or_default().to_string()));
             named.collect::<Vec<_>>()
         });
         for (socket, id) in sockets {
@@ -454,8 +499,11 @@ impl Chaos {
         while let Some(news) = self.bench.news.pop_front() {
             match news {
                 News::Answered(exchange) => {
-                    let Some(&(_, peer)) = self.exchanges.iter().find(|(other, _)| *other == exchange) else { continue };
-                    if let Some(Answered::Http(200, Some("text/plain; charset=UTF-8"), body)) = self.bench.answer(exchange)
+                    let Some(&(_, peer)) = self.exchanges.iter().find(|(other, _)| *other == exchange) else {
+                        continue;
+                    };
+                    if let Some(Answered::Http(200, Some("text/plain; charset=UTF-8"), body)) =
+                        self.bench.answer(exchange)
                     {
                         for packet in body.clone().split('\x1e') {
                             self.packet(peer, &Frame::Text(packet.into()));
@@ -509,7 +557,8 @@ impl Chaos {
     fn joined(&mut self, at: usize, text: &str) {
         let (id, namespace, peer) = (sid_of(text), namespace_of(&text[2..]), &mut self.peers[at]);
         peer.sockets.insert(namespace.clone(), id.clone());
-        let object: serde_json::Value = serde_json::from_str(&text[text.find('{').expect("an object")..]).expect("JSON");
+        let object: serde_json::Value =
+            serde_json::from_str(&text[text.find('{').expect("an object")..]).expect("JSON");
         let pid = object["pid"].as_str().unwrap_or_default().to_string();
         if let Some(life) = self.lives.get(&id) {
             assert_eq!(life.heard, *self.sent.entry(id.clone()).or_default(), "nothing is missing");
@@ -528,7 +577,8 @@ impl Chaos {
         let life = self.lives.get_mut(id).expect("it was joined");
         let list = &rest[rest.find('[').expect("a list")..];
         let list: serde_json::Value = serde_json::from_str(list).expect("JSON");
-        let is_asked = rest.trim_start_matches(&namespace).trim_start_matches(',').starts_with(|c: char| c.is_ascii_digit());
+        let is_asked =
+            rest.trim_start_matches(&namespace).trim_start_matches(',').starts_with(|c: char| c.is_ascii_digit());
         if !life.pid.is_empty() && !is_asked && list[0] != "v" {
             let last = list.as_array().and_then(|list| list.last()).expect("a list");
             life.offset = last.as_str().expect("an offset").to_string();
@@ -553,8 +603,14 @@ fn limits() -> Limits {
 }
 
 fn recovering() -> Limits {
-    let recovery_timeout = Duration::from_ms(20_000);
-    Limits { recovery_timeout, recovery_clients_max: 6, recovery_packets_max: 40, recovery_bytes_max: 4_000, ..limits() }
+    let recovery_timeout = Duration::from_ms(60_000);
+    Limits {
+        recovery_timeout,
+        recovery_clients_max: 6,
+        recovery_packets_max: 40,
+        recovery_bytes_max: 4_000,
+        ..limits()
+    }
 }
 
 /// The same few cases each time; with `PROPTEST_CASES` as many as it says, and new ones.
@@ -563,7 +619,7 @@ fn runner() -> TestRunner {
     if std::env::var_os("PROPTEST_CASES").is_some() {
         return TestRunner::new(config);
     }
-    let config = ProptestConfig { cases: 50, ..config };
+    let config = ProptestConfig { cases: 40, ..config };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
@@ -614,11 +670,11 @@ fn with_next_to_nothing() {
 #[test]
 fn with_recovery() {
     let recovered = run(memory::sized::<32, 32, 16, 128, 256, 32, 256, 32_768, 64>, &recovering());
-    assert!(recovered > 10, "only {recovered} came back");
+    assert!(recovered > 5, "{recovered} came back");
 }
 
 #[test]
 fn with_recovery_and_little_memory() {
     let recovered = run(memory::sized::<10, 8, 4, 16, 40, 4, 60, 2_500, 24>, &recovering());
-    assert!(recovered > 2, "only {recovered} came back");
+    assert!(recovered > 5, "{recovered} came back");
 }

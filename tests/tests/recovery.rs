@@ -1,8 +1,8 @@
 //! Connection state recovery: who was cut off comes back with its id, its rooms and what it missed, or starts anew.
 
+use sprat_core::app::Payload;
 use sprat_core::time::Duration;
 use sprat_core::{CloseReason, Limits, Target};
-use sprat_core::app::Payload;
 use sprat_tests::driver::sid_of;
 use sprat_tests::memory::RECENT;
 use sprat_tests::{Bench, Frame, Line};
@@ -167,4 +167,67 @@ fn nothing_is_left_when_everybody_has_been_away_too_long() {
     }
     bench.advance(240_000);
     assert!(bench.server().is_idle());
+}
+
+#[test]
+fn what_was_sent_before_a_client_joined_is_not_for_it_whatever_it_claims() {
+    let mut bench = bench();
+    let first = join(&mut bench);
+    for n in 1..=3 {
+        emit(&mut bench, Target::all(), n);
+    }
+    let me = join(&mut bench);
+    for offset in ["0", "1", "2"] {
+        bench.lose_line(me.line, CloseReason::TransportError);
+        let (line, texts) = come_back(&mut bench, &me, offset);
+        assert_eq!(texts.len(), 1, "{texts:?}");
+        assert_ne!(sid_of(&texts[0]), me.sid);
+        bench.lose_line(line, CloseReason::TransportError);
+    }
+    let me = join(&mut bench);
+    bench.lose_line(me.line, CloseReason::TransportError);
+    emit(&mut bench, Target::all(), 4);
+    let (_, texts) = come_back(&mut bench, &me, "3");
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert_eq!(sid_of(&texts[1]), me.sid);
+    assert_eq!(bench.all(first.line).len(), 4);
+}
+
+#[test]
+fn another_namespace_in_the_same_place_does_not_inherit_what_was_sent() {
+    let mut bench = bench();
+    let (line, _) = bench.open_websocket();
+    bench.send_text(line, "40/custom,");
+    bench.text(line);
+    bench.enter(|_, context| context.emit(Target::namespace("/custom"), "secret", Payload::default())).expect("room");
+    bench.send_text(line, "41/custom,");
+    bench.send_text(line, "40/other,");
+    let texts: Vec<String> = core::iter::from_fn(|| bench.receive(line)).map(|frame| format!("{frame:?}")).collect();
+    let pid = texts.last().and_then(|text| text.rsplit("pid").next()).expect("a pid").to_owned();
+    let pid: String = pid.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    bench.lose_line(line, CloseReason::TransportError);
+    for offset in ["0", "1"] {
+        let (line, _) = bench.open_websocket();
+        bench.send_text(line, &format!(r#"40/other,{{"pid":"{pid}","offset":"{offset}"}}"#));
+        let frames = bench.all(line);
+        assert!(!format!("{frames:?}").contains("secret"), "{frames:?}");
+    }
+}
+
+#[test]
+fn who_is_there_goes_before_who_may_come_back() {
+    // 2 rooms and 3 memberships: with `/` one of each is left for two clients.
+    let resources = sprat_tests::memory::sized::<4, 4, 2, 3, 16, 4, 32, 4_096, 8>(3);
+    let limits = Limits { recovery_timeout: Duration::from_ms(120_000), ..Limits::default() };
+    let mut bench = Bench::new(sprat_tests::Recorder::default(), resources, limits);
+    let absent = join(&mut bench);
+    let socket = bench.newest();
+    bench.enter(|_, context| context.join(socket, "a")).expect("there is room");
+    bench.lose_line(absent.line, CloseReason::TransportError);
+    let here = join(&mut bench);
+    let socket = bench.newest();
+    assert_eq!(bench.enter(|_, context| context.join(socket, "b")), Ok(()));
+    let (_, texts) = come_back(&mut bench, &absent, "0");
+    assert_ne!(sid_of(&texts[0]), absent.sid, "{texts:?}");
+    assert!(!bench.is_closed(here.line));
 }

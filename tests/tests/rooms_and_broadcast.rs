@@ -24,7 +24,7 @@ fn party() -> Party {
     }
     let sockets = bench.enter(|app, _| app.sockets.clone());
     for (member, room) in [(0, "a"), (1, "a"), (1, "b"), (2, "b"), (3, "c")] {
-        bench.enter(|_, context| context.join(sockets[member], room)).unwrap();
+        bench.enter(|_, context| context.join(sockets[member], room)).expect("room");
     }
     Party { bench, lines, ids, sockets }
 }
@@ -32,7 +32,7 @@ fn party() -> Party {
 impl Party {
     fn emit(&mut self, target: Target<'_>) -> Vec<usize> {
         let count = self.bench.enter(|_, context| context.count(target));
-        self.bench.enter(|_, context| context.emit(target, "x", NOTHING)).unwrap();
+        self.bench.enter(|_, context| context.emit(target, "x", NOTHING)).expect("room");
         let got = self.got(r#"42["x"]"#);
         assert_eq!(count, got.len(), "{target:?}");
         got
@@ -213,7 +213,10 @@ fn a_broadcast_is_encoded_once() {
     assert_eq!(bench.frames_bytes() - before, 2 * added);
     for line in lines {
         bench.stall(line, false);
-        assert_eq!(bench.all(line), [Frame::Text(format!(r#"42["big","{text}"]"#)), Frame::Text(format!(r#"42["big","{text}"]"#))]);
+        assert_eq!(
+            bench.all(line),
+            [Frame::Text(format!(r#"42["big","{text}"]"#)), Frame::Text(format!(r#"42["big","{text}"]"#))]
+        );
     }
     assert_eq!(bench.frames_bytes(), before);
 }
@@ -235,8 +238,7 @@ fn everybody_meant_is_visited_until_the_visitor_has_seen_enough() {
             true
         });
     });
-    let mut expected: Vec<_> =
-        (0..5).map(|at| (sockets[at], party.ids[at].clone(), vec![at as u8])).collect();
+    let mut expected: Vec<_> = (0..5).map(|at| (sockets[at], party.ids[at].clone(), vec![at as u8])).collect();
     expected[0].2 = b"new".into();
     expected.reverse();
     assert_eq!(seen, expected, "those that came last first");
@@ -280,9 +282,8 @@ fn changes_of_rooms_are_told_in_order_and_what_is_too_much_is_counted() {
     let joined = |bench: &mut Bench, socket, room: &str| {
         bench.enter(|_, context| context.join(socket, room)).expect("there is room");
     };
-    let room = |room: &str, socket, has_joined, is_only_member| {
-        Call::Room(room.into(), socket, has_joined, is_only_member)
-    };
+    let room =
+        |room: &str, socket, has_joined, is_only_member| Call::Room(room.into(), socket, has_joined, is_only_member);
     joined(&mut bench, a, "x");
     joined(&mut bench, a, "x");
     joined(&mut bench, b, "x");

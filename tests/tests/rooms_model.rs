@@ -107,7 +107,7 @@ impl Both {
             Step::Join { member, name } => {
                 let name = self.name(*name);
                 if let Some(Member { socket, .. }) = self.members.get(member) {
-                    self.bench.enter(|_, context| context.join(*socket, &name)).unwrap();
+                    self.bench.enter(|_, context| context.join(*socket, &name)).expect("room");
                     self.model.join(*member, &name);
                 }
             }
@@ -131,7 +131,7 @@ impl Both {
                 visited.push(socket);
                 true
             });
-            context.emit(target, "x", Payload::json("")).unwrap();
+            context.emit(target, "x", Payload::json("")).expect("room");
             context.count(target)
         });
         let mut got = BTreeSet::new();

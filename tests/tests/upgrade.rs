@@ -1,7 +1,7 @@
 //! From polling to a WebSocket (Engine.IO protocol, "Upgrade"; rows T14 to T18 of the measured facts).
 
-use sprat_core::{CloseReason, Target};
 use sprat_core::Payload;
+use sprat_core::{CloseReason, Target};
 use sprat_tests::{Answered, Bench, Frame, Link, Plan, Recorder, World, memory};
 
 #[test]

@@ -15,7 +15,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      connect-src 'self' ws: wss:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 fn main() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../static");
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let folder = package.join("../../../static");
     println!("cargo::rerun-if-changed={}", folder.display());
     if let Err(problem) = embed(&folder) {
         println!("cargo::error={}: {problem}", folder.display());

@@ -7,6 +7,7 @@ use crate::engine::state::State;
 use crate::engine::timers::TimerKind;
 use crate::engine::Engine;
 use crate::ids::{RequestId, Sid, TransportId};
+use crate::limits::Transports;
 use crate::memory::Memory;
 use crate::wire::engine::Open;
 use crate::wire::http::{Query, RequestHead};
@@ -16,6 +17,16 @@ use crate::wire::http::{Query, RequestHead};
 enum Asked {
     Polling,
     WebSocket,
+}
+
+/// What a request wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    asked: Asked,
+    upgrade: bool,
+    revision_4: bool,
+    /// The session it belongs to; none for a handshake.
+    pub(crate) session: Option<u32>,
 }
 
 /// Writes something piece by piece, by handing each piece to its argument.
@@ -28,6 +39,8 @@ impl<M: Memory> Engine<M> {
         if let Err(refusal) = self.route(request, head) {
             self.answer(request, Answer::Refuse(refusal));
         }
+        // It was meant for this request alone.
+        self.proposed_sid = None;
     }
 
     pub(crate) fn answer(&mut self, request: RequestId, answer: Answer) {
@@ -36,10 +49,19 @@ impl<M: Memory> Engine<M> {
     }
 
     fn route(&mut self, request: RequestId, head: &RequestHead<'_>) -> Result<(), Refusal> {
+        let wish = self.verify(head)?;
+        match wish.session {
+            None => self.open(request, head, &wish),
+            Some(index) => self.resume(request, head, index, &wish),
+        }
+    }
+
+    /// What a request wants, if it may.
+    pub(crate) fn verify(&mut self, head: &RequestHead<'_>) -> Result<Wish, Refusal> {
         let query = Query::new(head.query());
         let asked = match query.value("transport") {
-            Some(name) if name.is("polling") => Asked::Polling,
-            Some(name) if name.is("websocket") => Asked::WebSocket,
+            Some(name) if name.is("polling") && self.limits.transports != Transports::WebSocket => Asked::Polling,
+            Some(name) if name.is("websocket") && self.limits.transports != Transports::Polling => Asked::WebSocket,
             _ => return Err(Refusal::TransportUnknown),
         };
         let is_control = |byte: &u8| *byte < b' ' && *byte != b'\t' || *byte == 0x7f;
@@ -48,35 +70,27 @@ impl<M: Memory> Engine<M> {
         }
         let upgrade = head.websocket().is_some();
         let revision_4 = query.value("EIO").is_some_and(|value| value.is("4"));
-        match query.value("sid").filter(|sid| !sid.is_empty()) {
-            None => self.open(request, head, asked, upgrade, revision_4),
-            Some(sid) => {
-                let mut buffer = [0; Sid::LEN];
-                let found = sid.decode(&mut buffer).ok().and_then(|sid| self.find_sid(sid));
-                let index = found.ok_or(Refusal::SessionUnknown)?;
-                if !revision_4 {
-                    return Err(Refusal::BadRequest);
-                }
-                self.resume(request, head, index, asked, upgrade)
+        let mut wish = Wish { asked, upgrade, revision_4, session: None };
+        if let Some(sid) = query.value("sid").filter(|sid| !sid.is_empty()) {
+            let mut buffer = [0; Sid::LEN];
+            let found = sid.decode(&mut buffer).ok().and_then(|sid| self.find_sid(sid));
+            let index = found.ok_or(Refusal::SessionUnknown)?;
+            let mismatch = !upgrade && (asked == Asked::Polling) != self.sessions[index].is_polling();
+            if mismatch || !revision_4 {
+                return Err(Refusal::BadRequest);
             }
+            wish.session = Some(index);
+        } else if head.method() != "GET" {
+            return Err(Refusal::BadMethod);
+        } else if asked == Asked::WebSocket && !upgrade {
+            return Err(Refusal::BadRequest);
         }
+        Ok(wish)
     }
 
     /// A request without a session: a handshake.
-    fn open(
-        &mut self,
-        request: RequestId,
-        head: &RequestHead<'_>,
-        asked: Asked,
-        upgrade: bool,
-        revision_4: bool,
-    ) -> Result<(), Refusal> {
-        if head.method() != "GET" {
-            return Err(Refusal::BadMethod);
-        }
-        if asked == Asked::WebSocket && !upgrade {
-            return Err(Refusal::BadRequest);
-        }
+    fn open(&mut self, request: RequestId, head: &RequestHead<'_>, wish: &Wish) -> Result<(), Refusal> {
+        let Wish { asked, upgrade, revision_4, .. } = *wish;
         if !revision_4 {
             return Err(Refusal::UnsupportedVersion);
         }
@@ -92,6 +106,7 @@ impl<M: Memory> Engine<M> {
             let lane = self.sessions[index].websocket;
             self.answer(request, Answer::Upgrade { transport: self.transport(index, lane) });
         } else {
+            self.sessions[index].sending = Some(request);
             self.answer(request, Answer::Packets { transport: self.transport(index, TransportId::POLLING) });
         }
         Ok(())
@@ -104,7 +119,10 @@ impl<M: Memory> Engine<M> {
         if !self.make_room_for_entries(1) {
             return None;
         }
-        let sid = self.new_sid();
+        let sid = match self.proposed_sid.take() {
+            Some(sid) if self.find_sid(sid.as_str()).is_none() => sid,
+            _ => self.new_sid(),
+        };
         let mut session = Session { sid, base64, state: State::Polling, ..Session::default() };
         if asked == Asked::WebSocket {
             session.state = State::WebSocket;
@@ -132,7 +150,7 @@ impl<M: Memory> Engine<M> {
         let sid = self.sessions[index].sid;
         let open = Open {
             sid: sid.as_str(),
-            upgrades: asked == Asked::Polling,
+            upgrades: asked == Asked::Polling && self.limits.upgrades && self.limits.transports == Transports::Both,
             ping_interval_ms: self.limits.ping_interval.as_ms(),
             ping_timeout_ms: self.limits.ping_timeout.as_ms(),
             max_payload_bytes: u64::from(self.limits.payload_bytes_max),
@@ -184,19 +202,15 @@ impl<M: Memory> Engine<M> {
         request: RequestId,
         head: &RequestHead<'_>,
         index: u32,
-        asked: Asked,
-        upgrade: bool,
+        wish: &Wish,
     ) -> Result<(), Refusal> {
-        if upgrade {
-            if asked == Asked::WebSocket {
+        if wish.upgrade {
+            if wish.asked == Asked::WebSocket {
                 self.attach_websocket(request, index, wants_base64(head));
             } else {
                 self.answer(request, Answer::UpgradeAndClose);
             }
             return Ok(());
-        }
-        if asked == Asked::WebSocket || !self.sessions[index].is_polling() {
-            return Err(Refusal::BadRequest);
         }
         match head.method() {
             "GET" => self.poll(request, index),

@@ -63,6 +63,8 @@ pub(crate) struct Engine<M: Memory> {
     pending_tail: u32,
     /// What the request at hand is to be answered.
     pub(crate) immediate: Option<(RequestId, Answer)>,
+    /// The id that the driver would like the next session to have.
+    pub(crate) proposed_sid: Option<Sid>,
     shutting_down: bool,
     /// Sessions that count against [`Limits::polling_clients_max`].
     polling: u32,
@@ -90,6 +92,7 @@ impl<M: Memory> Engine<M> {
             pending_head: NONE,
             pending_tail: NONE,
             immediate: None,
+            proposed_sid: None,
             shutting_down: false,
             polling: 0,
             limits,

@@ -184,6 +184,11 @@ impl<M: Memory> Engine<M> {
         Some(Outgoing { packet, more })
     }
 
+    /// Entries of all outboxes.
+    pub(crate) fn queued(&self) -> usize {
+        self.entries.live() as usize
+    }
+
     /// What [`Self::next`] would hand out for a transport.
     pub(crate) fn waiting(&self, transport: TransportId) -> Waiting {
         let mut waiting = Waiting::default();
@@ -216,6 +221,7 @@ impl<M: Memory> Engine<M> {
 
     /// What is on its way has arrived: forget it.
     pub(crate) fn flushed(&mut self, index: u32) {
+        self.sessions[index].sending = None;
         let mut taken = false;
         while self.sessions[index].outbox.head != self.sessions[index].outbox.waiting {
             self.pop(index);
@@ -226,8 +232,13 @@ impl<M: Memory> Engine<M> {
             if self.sessions[index].state == State::Closing {
                 self.close_drained(index);
             }
-        } else if taken {
+            return;
+        }
+        if taken {
             self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
+        }
+        if self.sessions[index].is_polling() {
+            self.announce(index);
         }
     }
 
@@ -336,7 +347,9 @@ impl<M: Memory> Engine<M> {
             if !core::mem::replace(&mut session.woken, true) {
                 self.mark(index, Pending::WAKE);
             }
-        } else if let Some(request) = session.parked_poll() {
+        } else if session.sending.is_none()
+            && let Some(request) = session.parked_poll()
+        {
             session.poll = Poll::Due(request, PollAnswer::Packets);
             self.mark(index, Pending::default());
         }

@@ -17,10 +17,13 @@ impl<M: Memory> Engine<M> {
             self.answer(request, Answer::Status(400));
             return self.close(index, CloseReason::TransportError);
         }
-        if self.sessions[index].outbox.has_waiting() {
+        let session = &mut self.sessions[index];
+        let is_free = session.sending.is_none();
+        if is_free && session.outbox.has_waiting() {
+            session.sending = Some(request);
             return self.answer(request, Answer::Packets { transport: self.transport(index, TransportId::POLLING) });
         }
-        if self.sessions[index].state == State::Closing {
+        if is_free && session.state == State::Closing {
             self.answer(request, Answer::Body(PollAnswer::NoopClose.as_body()));
             return self.close(index, self.sessions[index].reason);
         }
@@ -74,13 +77,14 @@ impl<M: Memory> Engine<M> {
         self.close(index, CloseReason::ParseError);
     }
 
-    /// The connection of a GET or a POST is gone before its answer.
+    /// The connection of a GET or a POST is gone before its answer has arrived.
     pub(crate) fn request_lost(&mut self, request: RequestId, session: SessionId) {
         let Some(index) = self.find(session) else { return };
         let session = &mut self.sessions[index];
         match session.poll {
             Poll::Parked(parked) | Poll::Due(parked, _) if parked == request => session.poll = Poll::None,
             Poll::None | Poll::Parked(_) | Poll::Due(..) if session.post == Some(request) => session.post = None,
+            Poll::None | Poll::Parked(_) | Poll::Due(..) if session.sending == Some(request) => session.sending = None,
             Poll::None | Poll::Parked(_) | Poll::Due(..) => return,
         }
         self.close(index, CloseReason::TransportError);

@@ -12,7 +12,8 @@ pub enum Answer {
     Destroy,
     /// 200 with `ok`: a POST was taken.
     Ok,
-    /// 200 with all packets that [`crate::Server::next`] hands out for this transport, joined.
+    /// 200 with all packets that [`crate::Server::next`] hands out for this transport, joined; then
+    /// [`crate::Input::Flushed`], or [`crate::Input::RequestLost`] if the connection ends before.
     Packets {
         /// The transport to take them from.
         transport: TransportId,

@@ -128,6 +128,8 @@ pub struct Session {
     pub(crate) links: Links,
     pub(crate) outbox: Outbox,
     pub(crate) poll: Poll,
+    /// The GET that takes what waits, until that has arrived. Another one waits: two would take from each other.
+    pub(crate) sending: Option<RequestId>,
     /// The POST whose body is awaited.
     pub(crate) post: Option<RequestId>,
     /// The WebSocket that is the transport; [`TransportId::POLLING`] if none is.
@@ -197,6 +199,7 @@ impl Default for Session {
             links: Links::default(),
             outbox: Outbox::default(),
             poll: Poll::None,
+            sending: None,
             post: None,
             websocket: TransportId::POLLING,
             probe: TransportId::POLLING,

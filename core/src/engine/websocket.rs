@@ -81,9 +81,9 @@ impl<M: Memory> Engine<M> {
 
     /// The WebSocket becomes the transport.
     pub(crate) fn upgrade(&mut self, index: u32) {
+        self.answer_poll_with_noop(index);
         // The client sends `5` when its last poll is answered: what that poll took has arrived.
         self.flushed(index);
-        self.answer_poll_with_noop(index);
         self.leave_polling(index);
         let session = &mut self.sessions[index];
         session.websocket = core::mem::take(&mut session.probe);

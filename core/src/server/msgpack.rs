@@ -6,7 +6,8 @@ use crate::engine::session::CloseReason;
 use crate::frames::Frames;
 use crate::memory::Memory;
 use crate::server::Server;
-use crate::socket::parser::Undecoded;
+use crate::socket::attachments::Complete;
+use crate::socket::msgpack::Undecoded;
 
 impl<A: App, M: Memory> Server<A, M> {
     /// A message that is one whole packet of MessagePack, or nothing that the protocol allows.
@@ -27,7 +28,7 @@ impl<A: App, M: Memory> Server<A, M> {
         }
     }
 
-    fn decode_base64(&mut self, received: Received<'_>) -> Result<crate::socket::attachments::Complete, Undecoded> {
+    fn decode_base64(&mut self, received: Received<'_>) -> Result<Complete, Undecoded> {
         let frame = self.sockets.insert_received(received).map_err(|_| Undecoded::Capacity)?;
         let held = self.sockets.engine.frames.hold(frame);
         self.sockets.engine.frames.release(frame);

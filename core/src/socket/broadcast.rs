@@ -6,12 +6,11 @@ use crate::app::{Attachments, Payload, Target};
 use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
 use crate::ids::Sid;
-use crate::limits::{Limits, Parser};
+use crate::limits::Limits;
 use crate::memory::Memory;
 use crate::rooms::Walk;
 use crate::socket::Sockets;
 use crate::table::NONE;
-use crate::wire::decimal;
 use crate::wire::socket::{Body, Name, Packet};
 
 /// An encoded event with the frames of its attachments, if they are not inside. Each frame is held once.
@@ -88,11 +87,8 @@ impl<M: Memory> Sockets<M> {
         if attachments.len() > Limits::ATTACHMENTS_CAP || attachments.len() as u32 >= self.engine.entries_max() {
             return Err(CapacityError::Frames);
         }
-        if self.engine.limits.parser == Parser::Msgpack {
-            let mut digits = [0; 20];
-            let offset = offset.and_then(|offset| core::str::from_utf8(decimal(offset, &mut digits)).ok());
-            let text = self.encode_msgpack(&Packet { namespace, body }, attachments, offset)?;
-            return Ok(Encoded { text, attachments: heapless::Vec::new() });
+        if let Some(frame) = self.encode_whole(&Packet { namespace, body }, attachments, offset) {
+            return frame.map(|text| Encoded { text, attachments: heapless::Vec::new() });
         }
         let mut tail = heapless::String::<24>::new();
         if let Some(offset) = offset {

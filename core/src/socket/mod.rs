@@ -8,6 +8,7 @@
 //! | [`attachments`] | binary packets, until they are complete |
 //! | [`recovery`] | clients that come back after they were cut off |
 //! | [`parser`] | packets in the form that the server's parser gives them |
+//! | `msgpack` | that form as MessagePack |
 //! | [`room_changes`] | who joined and left which room, for those who watch |
 //! | [`context`] | what applications can do |
 
@@ -15,6 +16,8 @@ pub(crate) mod acks;
 pub(crate) mod attachments;
 pub(crate) mod broadcast;
 pub(crate) mod context;
+#[cfg(feature = "msgpack")]
+pub(crate) mod msgpack;
 pub(crate) mod namespace;
 pub(crate) mod parser;
 pub(crate) mod recovery;
@@ -67,7 +70,7 @@ pub struct Socket {
     session_next: u32,
     /// The room that is its namespace; [`NONE`] while the connect is pending.
     pub(crate) namespace: u32,
-    /// The namespace it wants to join.
+    /// The namespace that it wants to join, or has left.
     wanted: Option<FrameId>,
     pub(crate) memberships: u32,
     pub(crate) memberships_count: u16,

@@ -171,10 +171,13 @@ impl<M: Memory> Sockets<M> {
         self.engine.close_gracefully(session, CloseReason::ServerNamespaceDisconnect);
     }
 
-    /// A socket's rooms and acknowledgements are gone; the socket itself and its data are still there.
+    /// A socket's rooms and acknowledgements are gone; the socket itself, its data and the name of its namespace are still there.
     pub(crate) fn leave_all(&mut self, socket: u32) {
-        if let Some(name) = self.table[socket].wanted.take() {
-            self.engine.frames.release(name);
+        let Socket { namespace, wanted, .. } = self.table[socket];
+        if wanted.is_none() && namespace != NONE {
+            let name = self.rooms.name_frame(namespace);
+            self.engine.frames.retain(name);
+            self.table[socket].wanted = Some(name);
         }
         self.rooms.remove_all(&mut self.table, &mut self.engine.frames, socket);
         self.table[socket].namespace = NONE;
@@ -188,9 +191,9 @@ impl<M: Memory> Sockets<M> {
         if self.table[socket].session != NONE {
             self.unlink_from_session(socket);
         }
-        let Socket { data, .. } = self.table.remove(socket);
-        if let Some(data) = data {
-            self.engine.frames.release(data);
+        let Socket { data, wanted, .. } = self.table.remove(socket);
+        for frame in data.into_iter().chain(wanted) {
+            self.engine.frames.release(frame);
         }
     }
 

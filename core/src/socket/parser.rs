@@ -1,40 +1,21 @@
-//! The server's choice of parser: how packets of Socket.IO become frames, and with MessagePack how they are read.
+//! The server's choice of parser: how packets of Socket.IO become frames.
 
-use crate::app::{Attachment, Attachments};
+use crate::app::Attachments;
 use crate::engine::handshake::Encode;
 use crate::engine::outbox::Content;
-use crate::error::{CapacityError, PeerError};
-use crate::frames::{Beside, FrameId, Frames};
-use crate::limits::{Limits, Parser};
+use crate::error::CapacityError;
+use crate::frames::{FrameId, Frames};
+use crate::limits::Parser;
 use crate::memory::Memory;
 use crate::socket::Sockets;
-use crate::socket::attachments::Complete;
-use crate::wire::msgpack;
 use crate::wire::socket::{Body, Packet};
-
-/// Why a message of MessagePack is no packet with its attachments.
-pub(crate) enum Undecoded {
-    Capacity,
-    Malformed,
-}
-
-impl From<CapacityError> for Undecoded {
-    fn from(_: CapacityError) -> Self {
-        Self::Capacity
-    }
-}
-
-impl From<PeerError> for Undecoded {
-    fn from(_: PeerError) -> Self {
-        Self::Malformed
-    }
-}
 
 impl<M: Memory> Sockets<M> {
     /// Queues an encoded packet of Socket.IO for a session.
     pub(crate) fn enqueue(&mut self, session: u32, packet: FrameId, attachments: &[FrameId], volatile: bool) {
         let first = match self.engine.limits.parser {
             Parser::Json => Content::Text(packet),
+            #[cfg(feature = "msgpack")]
             Parser::Msgpack => Content::Binary(packet),
         };
         self.engine.enqueue(session, first, attachments, volatile);
@@ -42,12 +23,28 @@ impl<M: Memory> Sockets<M> {
 
     /// Encodes a packet without attachments.
     pub(crate) fn encode_plain(&mut self, packet: &Packet<'_>) -> Result<FrameId, CapacityError> {
+        if let Some(frame) = self.encode_whole(packet, Attachments::None, None) {
+            return frame;
+        }
+        self.engine.insert_encoded(&mut |put| {
+            put(b"4");
+            packet.encode(put);
+        })
+    }
+
+    /// Encodes a packet with its attachments inside; `None` if they follow it with this parser. An `offset` becomes the last
+    /// argument of an event.
+    #[cfg_attr(not(feature = "msgpack"), allow(unused_variables, reason = "the parser that needs them is left out"))]
+    pub(crate) fn encode_whole(
+        &mut self,
+        packet: &Packet<'_>,
+        attachments: Attachments<'_>,
+        offset: Option<u64>,
+    ) -> Option<Result<FrameId, CapacityError>> {
         match self.engine.limits.parser {
-            Parser::Json => self.engine.insert_encoded(&mut |put| {
-                put(b"4");
-                packet.encode(put);
-            }),
-            Parser::Msgpack => self.encode_msgpack(packet, Attachments::None, None),
+            Parser::Json => None,
+            #[cfg(feature = "msgpack")]
+            Parser::Msgpack => Some(self.encode_msgpack(packet, attachments, offset)),
         }
     }
 
@@ -70,58 +67,5 @@ impl<M: Memory> Sockets<M> {
         let held = held.as_ref().ok_or(CapacityError::Frames)?;
         let data = core::str::from_utf8(held.as_ref()).ok();
         self.encode_plain(&Packet { namespace, body: Body::ConnectError { data } })
-    }
-
-    /// Encodes a packet, with its attachments inside, as MessagePack.
-    // What it counts with is on the stack; not to be inlined into what does not need it.
-    #[inline(never)]
-    pub(crate) fn encode_msgpack(
-        &mut self,
-        packet: &Packet<'_>,
-        attachments: Attachments<'_>,
-        offset: Option<&str>,
-    ) -> Result<FrameId, CapacityError> {
-        let mut frames = heapless::Vec::<FrameId, { Limits::ATTACHMENTS_CAP }, u8>::new();
-        let mut bytes: &[&[u8]] = &[];
-        match attachments {
-            Attachments::Bytes(own) => bytes = own,
-            Attachments::Held(held) => frames.extend(held.iter().map(|held| held.0).take(Limits::ATTACHMENTS_CAP)),
-            Attachments::None => {}
-        }
-        let len = if frames.is_empty() {
-            msgpack::encoded_len(packet, offset, bytes)
-        } else {
-            let bytes: Beside<'_> = frames.iter().map(|frame| self.engine.frames.bytes(*frame)).collect();
-            msgpack::encoded_len(packet, offset, &bytes)
-        };
-        let len = len.map_err(|_| CapacityError::Payload)?;
-        self.engine.insert_frame_beside(len, &frames, &mut |buffer, beside| {
-            let attachments = if frames.is_empty() { bytes } else { beside };
-            // The same bytes were counted.
-            msgpack::encode(packet, offset, attachments, buffer).map_or(0, |()| len)
-        })
-    }
-
-    /// Reads a message of MessagePack: its text, and its attachments, in frames that are to be released.
-    pub(crate) fn decode_msgpack(&mut self, bytes: &[u8]) -> Result<Complete, Undecoded> {
-        let message = msgpack::Message::parse(bytes, &self.packet_limits())?;
-        let header = self.engine.insert_encoded(&mut |put| message.put_text(put))?;
-        let mut complete = Complete { header, attachments: heapless::Vec::new() };
-        for bytes in message.attachments() {
-            let pushed = self.engine.insert_bytes(bytes).map(|frame| complete.attachments.push(Attachment(frame)));
-            match pushed {
-                Ok(Ok(())) => {}
-                Ok(Err(attachment)) => {
-                    self.engine.frames.release(attachment.0);
-                    self.release_complete(complete);
-                    return Err(Undecoded::Malformed);
-                }
-                Err(_) => {
-                    self.release_complete(complete);
-                    return Err(Undecoded::Capacity);
-                }
-            }
-        }
-        Ok(complete)
     }
 }

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod http;
 pub mod json;
 pub mod message;
+#[cfg(feature = "msgpack")]
 pub mod msgpack;
 pub mod payload;
 pub mod socket;

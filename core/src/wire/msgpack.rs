@@ -74,10 +74,12 @@ impl<'a> Message<'a> {
 
     /// The binary values, in the order of their placeholders.
     pub const fn attachments(&self) -> Attachments<'a> {
-        Attachments { reader: Reader::new(match self.data {
-            Some(data) => data,
-            None => &[],
-        }) }
+        Attachments {
+            reader: Reader::new(match self.data {
+                Some(data) => data,
+                None => &[],
+            }),
+        }
     }
 
     /// Hands over the packet as the default parser's text, piece by piece.
@@ -141,9 +143,9 @@ impl<'a> Iterator for Attachments<'a> {
 /// The raw bytes of the next value, which is checked.
 fn take_value<'a>(reader: &mut Reader<'a>, limits: &PacketLimits) -> Result<&'a [u8], PeerError> {
     let start = reader.rest();
-    let mut walker = Walker::new(*reader, limits.json_depth_max);
+    let mut walker = Walker::new(*reader, limits.json_depth_max.min(DEPTH_MAX));
     while walker.next()?.is_some() {}
-    *reader = walker.into_reader();
+    *reader = walker.reader();
     let len = start.len() - reader.rest().len();
     start.get(..len).ok_or(PeerError::SocketPacket)
 }

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
-use sprat_core::Parser;
+use sprat_core::{Parser, Transports};
 
 use super::Config;
 use super::values::{ValueProblem, number, text};
@@ -113,17 +113,82 @@ pub(super) const OPTIONS: &[Setting] = &[
         },
     },
     Setting {
+        name: "transports",
+        value: "NAMES",
+        about: "The transports that clients may use: polling, websocket, or both with a comma.",
+        kind: Kind::One {
+            set: |config, value| transports(value).map(|transports| config.transports = transports),
+            show: |config| transports_shown(config.transports).to_owned(),
+        },
+    },
+    Setting {
+        name: "upgrades",
+        value: "on|off",
+        about: "Whether clients on polling are told that they may upgrade to a WebSocket.",
+        kind: Kind::Switch {
+            field: |config| &mut config.upgrades,
+        },
+    },
+    Setting {
+        name: "trailing-slash",
+        value: "on|off",
+        about: "Whether the path has to be followed by a slash.",
+        kind: Kind::Switch {
+            field: |config| &mut config.trailing_slash,
+        },
+    },
+    Setting {
+        name: "cors-origin",
+        value: "ORIGINS",
+        about: "Other sites whose pages may use the server: origins with commas, * for all, or echo.",
+        kind: Kind::One {
+            set: |config, value| text(value)?.parse().map(|origins| config.cors.origins = origins),
+            show: |config| config.cors.origins.to_string(),
+        },
+    },
+    Setting {
+        name: "cors-credentials",
+        value: "on|off",
+        about: "Whether those pages may use it with the user's cookies.",
+        kind: Kind::Switch {
+            field: |config| &mut config.cors.credentials,
+        },
+    },
+    Setting {
+        name: "cookie",
+        value: "COOKIE",
+        about: "Set a cookie with the id of the session: a name, or a name and attributes with semicolons.",
+        kind: Kind::One {
+            set: |config, value| text(value)?.parse().map(|cookie| config.cookie = Some(cookie)),
+            show: |config| config.cookie.as_ref().map_or_else(String::new, ToString::to_string),
+        },
+    },
+    Setting {
+        name: "compress-from",
+        value: "BYTES",
+        about: "How long an answer of polling is to be compressed; 0 is never.",
+        kind: Kind::Size {
+            unit: "bytes",
+            range: 0..=100_000_000,
+            field: |config| &mut config.compressed_bytes_min,
+        },
+    },
+    Setting {
+        name: "client-dir",
+        value: "DIR",
+        about: "Serve the official client's files from this folder in place of the client inside.",
+        kind: Kind::One {
+            set: |config, value| folder(value).map(|dir| config.client_dir = Some(dir)),
+            show: |config| shown_folder(config.client_dir.as_deref()),
+        },
+    },
+    Setting {
         name: "static",
         value: "DIR",
         about: "Serve this folder instead of the chat page inside.",
         kind: Kind::One {
             set: |config, value| folder(value).map(|dir| config.static_dir = Some(dir)),
-            show: |config| {
-                config
-                    .static_dir
-                    .as_deref()
-                    .map_or_else(String::new, |dir| dir.display().to_string())
-            },
+            show: |config| shown_folder(config.static_dir.as_deref()),
         },
     },
     Setting {
@@ -186,6 +251,10 @@ enum Kind {
         range: RangeInclusive<u64>,
         field: fn(&mut Config) -> &mut usize,
     },
+    /// On or off.
+    Switch {
+        field: fn(&mut Config) -> &mut bool,
+    },
     /// A value of its own kind.
     One {
         set: Set,
@@ -237,6 +306,7 @@ impl Setting {
                 *field(config) = usize::try_from(size)
                     .map_err(|_| ValueProblem::new(value, "is too large for this machine"))?;
             }
+            Kind::Switch { field } => *field(config) = switch(value)?,
             Kind::One { set, .. } => set(config, value)?,
             Kind::List { add, .. } => {
                 for item in text(value)?.split(',') {
@@ -254,7 +324,7 @@ impl Setting {
             Kind::Time { ms, .. } => number(&shown, "milliseconds", ms).map(drop),
             Kind::Size { unit, range, .. } => number(&shown, unit, range).map(drop),
             // Their types cannot hold a wrong value.
-            Kind::One { .. } => Ok(()),
+            Kind::Switch { .. } | Kind::One { .. } => Ok(()),
             Kind::List { .. } if shown.is_empty() => Err(ValueProblem::new(
                 OsStr::new(""),
                 "is not enough: at least one is needed",
@@ -267,6 +337,7 @@ impl Setting {
         match &self.kind {
             Kind::Time { field, .. } => field(&mut config.clone()).as_millis().to_string(),
             Kind::Size { field, .. } => field(&mut config.clone()).to_string(),
+            Kind::Switch { field } => if *field(&mut config.clone()) { "on" } else { "off" }.to_owned(),
             Kind::One { show, .. } => show(config),
             Kind::List { show, .. } => show(config).join(","),
         }
@@ -276,9 +347,40 @@ impl Setting {
         match &self.kind {
             Kind::Time { ms, .. } => Some(ms),
             Kind::Size { range, .. } => Some(range),
-            Kind::One { .. } | Kind::List { .. } => None,
+            Kind::Switch { .. } | Kind::One { .. } | Kind::List { .. } => None,
         }
     }
+}
+
+fn switch(value: &OsStr) -> Result<bool, ValueProblem> {
+    match text(value)? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(ValueProblem::new(value, "is not one of on and off")),
+    }
+}
+
+const TRANSPORTS: [(&str, Transports); 3] = [
+    ("polling,websocket", Transports::Both),
+    ("polling", Transports::Polling),
+    ("websocket", Transports::WebSocket),
+];
+
+fn transports(value: &OsStr) -> Result<Transports, ValueProblem> {
+    let name = text(value)?.replace(' ', "");
+    let name = if name == "websocket,polling" { TRANSPORTS[0].0 } else { &name };
+    let known = TRANSPORTS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, transports)| *transports).ok_or_else(|| {
+        ValueProblem::new(value, "is not polling, websocket, or polling,websocket")
+    })
+}
+
+fn transports_shown(transports: Transports) -> &'static str {
+    TRANSPORTS.iter().find(|(_, known)| *known == transports).map_or("", |(name, _)| name)
+}
+
+fn shown_folder(dir: Option<&Path>) -> String {
+    dir.map_or_else(String::new, |dir| dir.display().to_string())
 }
 
 fn folder(value: &OsStr) -> Result<PathBuf, ValueProblem> {

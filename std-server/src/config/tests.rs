@@ -142,6 +142,87 @@ fn each_option_sets_its_own_field_by_flag_and_by_environment() {
             },
         ),
         (
+            "--transports",
+            "SPRAT_TRANSPORTS",
+            "websocket",
+            Config {
+                transports: Transports::WebSocket,
+                ..default()
+            },
+        ),
+        (
+            "--upgrades",
+            "SPRAT_UPGRADES",
+            "off",
+            Config {
+                upgrades: false,
+                ..default()
+            },
+        ),
+        (
+            "--trailing-slash",
+            "SPRAT_TRAILING_SLASH",
+            "off",
+            Config {
+                trailing_slash: false,
+                ..default()
+            },
+        ),
+        (
+            "--cors-origin",
+            "SPRAT_CORS_ORIGIN",
+            "https://a.example,https://b.example",
+            Config {
+                cors: Cors {
+                    origins: Origins::List(vec![
+                        "https://a.example".to_owned(),
+                        "https://b.example".to_owned(),
+                    ]),
+                    ..Cors::default()
+                },
+                ..default()
+            },
+        ),
+        (
+            "--cors-credentials",
+            "SPRAT_CORS_CREDENTIALS",
+            "on",
+            Config {
+                cors: Cors {
+                    credentials: true,
+                    ..Cors::default()
+                },
+                ..default()
+            },
+        ),
+        (
+            "--cookie",
+            "SPRAT_COOKIE",
+            "io; Path=/; Secure",
+            Config {
+                cookie: Some("io; Path=/; Secure".parse().unwrap()),
+                ..default()
+            },
+        ),
+        (
+            "--compress-from",
+            "SPRAT_COMPRESS_FROM",
+            "0",
+            Config {
+                compressed_bytes_min: 0,
+                ..default()
+            },
+        ),
+        (
+            "--client-dir",
+            "SPRAT_CLIENT_DIR",
+            dir_text,
+            Config {
+                client_dir: Some(dir.clone()),
+                ..default()
+            },
+        ),
+        (
             "--static",
             "SPRAT_STATIC",
             dir_text,

@@ -13,7 +13,7 @@ pub struct ValueProblem {
 }
 
 impl ValueProblem {
-    pub(super) fn new(value: impl AsRef<OsStr>, what: impl fmt::Display) -> Self {
+    pub(crate) fn new(value: impl AsRef<OsStr>, what: impl fmt::Display) -> Self {
         Self {
             line: format!("{:?} {what}", value.as_ref()),
         }

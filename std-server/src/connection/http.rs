@@ -1,29 +1,38 @@
-//! HTTP/1.1 on one connection: heads, bodies, answers, and where a request goes: to the pages or to the engine.
+//! HTTP/1.1 on one connection: where a request goes, to the pages or to the engine, and how it is answered.
 
 use core::net::SocketAddr;
 use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus, RequestHead};
-use sprat_core::wire::{base64, payload, websocket as wire_websocket};
-use sprat_core::{Answer, App, RequestId, Response, SessionId, TransportId, reason_phrase};
 use smol::Async;
-use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use smol::io::AsyncWriteExt as _;
+use sprat_core::wire::http::{self, HeadStatus, RequestHead};
+use sprat_core::wire::{base64, payload};
+use sprat_core::ids::Sid;
+use sprat_core::{Answer, App, Refusal, RequestId, Response, SessionId, TransportId, reason_phrase};
 
+use crate::connection::cookie::Cookie;
+use crate::connection::cors::Cors;
+use crate::connection::incoming::Incoming;
+use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
-use crate::connection::{
-    BODY_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT, LINGER_BYTES_MAX, LINGER_TIMEOUT, WRITE_TIMEOUT, date, websocket, within,
-};
+use crate::connection::{BODY_TIMEOUT, HEAD_TIMEOUT, WRITE_TIMEOUT, compression, date, websocket, within};
 use crate::engine::{Engine, LineHandle, Packet};
+use crate::hooks::{ConnectionError, Hooks};
 use crate::pages::{PageRequest, PageResponse, Pages};
 
 /// What all connections of a server share.
 pub(crate) struct Site<A: App> {
     pub(crate) engine: Engine<A>,
     pub(crate) pages: Pages,
-    /// What the target of a request for the engine begins with: the path and a slash.
+    /// What the target of a request for the engine begins with.
     pub(crate) prefix: String,
+    pub(crate) cors: Cors,
+    pub(crate) cookie: Option<Cookie>,
+    /// From this length on the body of a poll is compressed; 0: none is.
+    pub(crate) compressed_bytes_min: usize,
+    pub(crate) hooks: Hooks,
 }
 
 /// Serves one connection to its end.
@@ -31,7 +40,7 @@ pub(crate) async fn serve<A: App>(stream: Async<TcpStream>, address: SocketAddr,
     // Small packets are what this is about; a system that cannot send them at once still sends them.
     let _ = stream.get_ref().set_nodelay(true);
     let line = site.engine.line(Some(address));
-    let connection = Connection { stream: Stream::new(stream), received: Vec::new(), line, site };
+    let connection = Connection { incoming: Incoming::new(Stream::new(stream)), address, line, site };
     // Boxed, so that the memory of this phase is given back when the connection has become a WebSocket.
     if let Some(upgraded) = Box::pin(connection.requests()).await {
         websocket::run(upgraded).await;
@@ -49,22 +58,10 @@ pub(crate) struct Upgraded<A: App> {
 }
 
 struct Connection<A: App> {
-    stream: Stream,
-    /// What has come and is not read yet.
-    received: Vec<u8>,
+    incoming: Incoming,
+    address: SocketAddr,
     line: LineHandle<A>,
     site: Rc<Site<A>>,
-}
-
-/// What has to be known of a head when its bytes are gone.
-struct Request {
-    keep_alive: bool,
-    body: Body,
-    expects_continue: bool,
-    accept_key: Option<[u8; 28]>,
-    /// It asked for a WebSocket, rightly or not.
-    is_websocket: bool,
-    is_head: bool,
 }
 
 /// How the connection goes on after a request.
@@ -83,78 +80,124 @@ impl<A: App> Connection<A> {
     /// Serves requests until the connection ends or becomes a WebSocket.
     async fn requests(mut self) -> Option<Upgraded<A>> {
         loop {
-            let next = match within(HEAD_TIMEOUT, self.read_head()).await {
-                Some(Ok(Some(len))) => self.request(len).await.unwrap_or(Next::Drop),
-                Some(Ok(None)) | Some(Err(_)) => Next::Drop,
-                None => self.refuse_head(if self.received.is_empty() { None } else { Some(408) }).await,
+            let next = match within(HEAD_TIMEOUT, self.incoming.head()).await {
+                Some(Ok(Some(Ok(len)))) => self.request(len).await.unwrap_or(Next::Drop),
+                Some(Ok(Some(Err(status)))) => self.refuse_head(status).await,
+                Some(Ok(None) | Err(_)) => Next::Drop,
+                None if self.incoming.received.is_empty() => Next::Drop,
+                None => self.refuse_head(408).await,
             };
             match next {
                 Next::Request => {}
                 Next::Linger => {
-                    self.linger().await;
+                    self.incoming.linger().await;
                     return None;
                 }
                 Next::Drop => return None,
                 Next::WebSocket(transport) => {
-                    let Self { stream, received, line, site: _ } = self;
+                    let Self { incoming: Incoming { stream, received }, line, .. } = self;
                     return Some(Upgraded { stream, received, line, transport });
                 }
             }
         }
     }
 
-    /// Waits for a whole head and returns its length: `None` at the end of the stream, or if the head was answered already.
-    async fn read_head(&mut self) -> io::Result<Option<usize>> {
-        loop {
-            let refused = match http::parse(&self.received) {
-                Ok(HeadStatus::Complete { len, .. }) if len <= HEAD_BYTES_MAX => return Ok(Some(len)),
-                Ok(HeadStatus::Partial) if self.received.len() < HEAD_BYTES_MAX => None,
-                Ok(_) | Err(sprat_core::error::PeerError::TooLarge) => Some(431),
-                Err(_) => Some(400),
-            };
-            if refused.is_some() {
-                self.refuse_head(refused).await;
-                self.linger().await;
-                return Ok(None);
-            }
-            if self.read_more(HEAD_BYTES_MAX).await? == 0 {
-                return Ok(None);
-            }
-        }
-    }
-
-    async fn refuse_head(&mut self, status: Option<u16>) -> Next {
-        let Some(status) = status else { return Next::Drop };
+    async fn refuse_head(&mut self, status: u16) -> Next {
         log::debug!("request refused: {status} {}", reason_phrase(status));
         let response = Response { status, content_type: None, body: "", close: true };
-        match self.respond(&response, b"", false, false).await {
-            Ok(()) => Next::Linger,
-            Err(_) => Next::Drop,
-        }
+        let mut bytes = Vec::new();
+        response.encode_head(0, false, date().as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
+        if self.write(&bytes).await.is_ok() { Next::Linger } else { Next::Drop }
     }
 
     /// Answers the request whose head is the first `len` bytes received.
     async fn request(&mut self, len: usize) -> io::Result<Next> {
-        let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.received) else { return Ok(Next::Drop) };
-        let request = Request::of(&head);
-        let is_engine = head.target().starts_with(&self.site.prefix)
-            && !(matches!(head.method(), "GET" | "HEAD") && self.site.pages.has_client_script(head.target()));
-        if is_engine {
-            let id = self.line.request(&head);
-            self.consume(len);
-            return self.engine_answer(id, &request).await;
+        let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.incoming.received) else { return Ok(Next::Drop) };
+        let mut request = Request::of(&head);
+        let site = Rc::clone(&self.site);
+        let is_ours = head.target().starts_with(&site.prefix);
+        if is_ours && site.cors.is_on() && head.method() == "OPTIONS" {
+            let requested = head.header("access-control-request-headers");
+            request.fields = site.cors.preflight_fields(head.header("origin"), requested);
+            self.incoming.consume(len);
+            let response = Response { status: 204, content_type: None, body: "", close: false };
+            return self.respond(&response, b"", &mut request).await;
         }
-        let response = page(&self.site.pages, &head).await;
-        self.consume(len);
-        let keep_alive = request.keep_alive && request.body == Body::None;
-        self.write(&page_bytes(&response, keep_alive, &self.date())).await?;
+        let is_script = is_ours && matches!(head.method(), "GET" | "HEAD") && site.pages.has_client_script(head.target());
+        if is_ours && !is_script {
+            request.for_engine(&head, &site.cors, &site.hooks, site.compressed_bytes_min > 0, self.address);
+            return self.engine_request(len, request).await;
+        }
+        let fields = if is_script { site.cors.fields(head.header("origin")) } else { String::new() };
+        let response = page(&site.pages, &head).await;
+        self.incoming.consume(len);
+        let keep_alive = request.keep_alive && request.body.is_nothing();
+        self.write(&page_bytes(&response, keep_alive, &(fields + &date()))).await?;
         self.write(&response.body).await?;
         Ok(if keep_alive { Next::Request } else { Next::Linger })
     }
 
+    /// Answers a request that is for the engine.
+    async fn engine_request(&mut self, len: usize, mut request: Request) -> io::Result<Next> {
+        let site = Rc::clone(&self.site);
+        if site.hooks.decide_handshakes()
+            && let Some(denied) = Box::pin(self.ask_hooks(len)).await
+        {
+            self.incoming.consume(len);
+            let (response, body) = denied.response(request.websocket.is_some());
+            return self.respond(&response, body.as_bytes(), &mut request).await;
+        }
+        let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.incoming.received) else { return Ok(Next::Drop) };
+        if let Some(Err(bad)) = request.websocket
+            && self.line.check(&head).is_ok()
+        {
+            self.incoming.consume(len);
+            request.fields.push_str(bad.field());
+            let response = Response { status: 400, content_type: Some("text/html"), body: bad.message(), close: true };
+            return self.respond(&response, response.body.as_bytes(), &mut request).await;
+        }
+        let id = self.line.request(&head);
+        if let (Some(told), Some(refusal)) = (&site.hooks.connection_error, self.line.refusal()) {
+            told(&ConnectionError::of(handshake(&head, self.address), refusal, head.method()));
+        }
+        self.incoming.consume(len);
+        self.engine_answer(id, request).await
+    }
+
+    /// Asks the application about a handshake. Whatever else is wrong with a request is found by the engine.
+    async fn ask_hooks(&self, len: usize) -> Option<Denied> {
+        let Ok(HeadStatus::Complete { head, .. }) = http::parse(self.incoming.received.get(..len)?) else { return None };
+        if self.line.check(&head) != Ok(true) {
+            return None;
+        }
+        let hooks = &self.site.hooks;
+        let tell = |error: &dyn Fn() -> ConnectionError| {
+            if let Some(told) = &hooks.connection_error {
+                told(&error());
+            }
+        };
+        let about = handshake(&head, self.address);
+        if let Some(allow) = &hooks.allow_request
+            && let Err(message) = allow(about.clone()).await
+        {
+            tell(&|| ConnectionError::forbidden(about.clone(), &message));
+            return Some(Denied::Forbidden(message));
+        }
+        // The revision is checked after everything else, and an id for nobody is not wanted.
+        if let Some(generate) = &hooks.generate_id
+            && about.query("EIO").as_deref() == Some("4")
+        {
+            let Some(sid) = generate(&about) else {
+                tell(&|| ConnectionError::without_id(about.clone()));
+                return Some(Denied::WithoutId);
+            };
+            self.line.propose_sid(sid);
+        }
+        None
+    }
+
     /// Waits for what the engine says about a request, and does it.
-    async fn engine_answer(&mut self, id: RequestId, request: &Request) -> io::Result<Next> {
-        let mut body_is_read = request.body == Body::None;
+    async fn engine_answer(&mut self, id: RequestId, mut request: Request) -> io::Result<Next> {
         loop {
             let answer = core::future::poll_fn(|cx| self.line.poll_answer(cx)).await;
             match answer {
@@ -163,23 +206,14 @@ impl<A: App> Connection<A> {
                         return Ok(Next::Drop);
                     }
                 }
-                Answer::ReadBody { session } => {
-                    if !self.read_body(id, session, request).await? {
-                        continue;
-                    }
-                    body_is_read = true;
-                }
-                Answer::Packets { transport } => {
-                    let keep_alive = request.keep_alive && body_is_read;
-                    return self.answer_packets(transport, answer, keep_alive).await;
-                }
+                Answer::ReadBody { session } => self.read_body(id, session, &mut request).await?,
+                Answer::Packets { transport } => return self.answer_packets(id, transport, answer, &mut request).await,
                 Answer::Destroy => return Ok(Next::Drop),
-                Answer::Upgrade { .. } | Answer::UpgradeAndClose => return self.upgrade(answer, request).await,
+                Answer::Upgrade { transport } => return self.upgrade(Some(transport), &request).await,
+                Answer::UpgradeAndClose => return self.upgrade(None, &request).await,
                 Answer::Body(_) | Answer::Ok | Answer::Refuse(_) | Answer::Status(_) => {
-                    let Some(response) = answer.response(request.is_websocket) else { return Ok(Next::Drop) };
-                    let keep_alive = request.keep_alive && body_is_read;
-                    self.respond(&response, response.body.as_bytes(), keep_alive, request.is_head).await?;
-                    return Ok(if keep_alive && !response.close { Next::Request } else { Next::Linger });
+                    let Some(response) = answer.response(request.websocket.is_some()) else { return Ok(Next::Drop) };
+                    return self.respond(&response, response.body.as_bytes(), &mut request).await;
                 }
             }
         }
@@ -187,96 +221,57 @@ impl<A: App> Connection<A> {
 
     /// Waits until a parked request is answered; `false` if the client is gone before.
     async fn wait_parked(&mut self, id: RequestId, session: SessionId) -> bool {
-        loop {
-            let room = self.received.len() < HEAD_BYTES_MAX;
-            let answered = async {
-                core::future::poll_fn(|cx| self.line.poll_parked(cx)).await;
-                None
-            };
-            let mut more = [0; 1_024];
-            let read = async {
-                if room { Some(self.stream.read(&mut more).await) } else { core::future::pending().await }
-            };
-            match smol::future::or(answered, read).await {
-                None => return true,
-                Some(Ok(len)) if len > 0 => self.received.extend_from_slice(&more[..len]),
-                Some(_) => {
-                    self.line.request_lost(id, session);
-                    return false;
-                }
-            }
+        let Self { incoming, line, .. } = self;
+        let answered = async {
+            core::future::poll_fn(|cx| line.poll_parked(cx)).await;
+            true
+        };
+        let gone = async {
+            incoming.until_gone().await;
+            false
+        };
+        let is_answered = smol::future::or(answered, gone).await;
+        if !is_answered {
+            self.line.request_lost(id, session);
         }
+        is_answered
     }
 
-    /// Reads the body of a POST and brings it to the engine. `false` if it is too large and the rest is still to come.
-    async fn read_body(&mut self, id: RequestId, session: SessionId, request: &Request) -> io::Result<bool> {
+    /// Reads the body of a POST and brings it to the engine, unless the session ends meanwhile.
+    async fn read_body(&mut self, id: RequestId, session: SessionId, request: &mut Request) -> io::Result<()> {
         if request.expects_continue {
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            request.expects_continue = false;
         }
         let bytes_max = self.site.engine.payload_bytes_max();
-        let read = match request.body {
-            Body::None => Some(Ok(Some(Vec::new()))),
-            // The engine has refused a longer one.
-            Body::Length(len) => within(BODY_TIMEOUT, self.read_length(len as usize)).await,
-            Body::Chunked => within(BODY_TIMEOUT, self.read_chunks(bytes_max)).await,
+        let Self { incoming, line, .. } = self;
+        let read = async { Some(within(BODY_TIMEOUT, request.body.read(incoming, bytes_max)).await) };
+        let answered = async {
+            core::future::poll_fn(|cx| line.poll_parked(cx)).await;
+            None
         };
-        match read {
-            Some(Ok(body)) => {
+        match smol::future::or(answered, read).await {
+            None => Ok(()),
+            Some(Some(Ok(body))) => {
                 self.line.body(id, session, body.as_deref());
-                Ok(body.is_some())
+                Ok(())
             }
-            Some(Err(error)) => {
+            Some(failed) => {
                 self.line.request_lost(id, session);
-                Err(error)
-            }
-            None => {
-                log::debug!("connection cut: a body took too long");
-                self.line.request_lost(id, session);
-                Err(io::ErrorKind::TimedOut.into())
-            }
-        }
-    }
-
-    async fn read_length(&mut self, len: usize) -> io::Result<Option<Vec<u8>>> {
-        while self.received.len() < len {
-            if self.read_more(len).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        let rest = self.received.split_off(len);
-        Ok(Some(core::mem::replace(&mut self.received, rest)))
-    }
-
-    /// Reads a body in chunks; `None` if it is longer than `bytes_max`.
-    async fn read_chunks(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-        let mut decoder = ChunkedDecoder::default();
-        let mut body = Vec::new();
-        loop {
-            let malformed = |_| io::Error::from(io::ErrorKind::InvalidData);
-            let (used, chunk) = decoder.decode(&self.received).map_err(malformed)?;
-            let is_end = match chunk {
-                Chunk::Data(data) => {
-                    if body.len() + data.len() > bytes_max {
-                        return Ok(None);
-                    }
-                    body.extend_from_slice(data);
-                    false
-                }
-                Chunk::End => true,
-                Chunk::Partial => false,
-            };
-            self.consume(used);
-            if is_end {
-                return Ok(Some(body));
-            }
-            if used == 0 && self.read_more(HEAD_BYTES_MAX).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                log::debug!("connection cut: a body came in part");
+                Err(failed.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
             }
         }
     }
 
     /// Answers a poll with all packets that wait.
-    async fn answer_packets(&mut self, transport: TransportId, answer: Answer, keep_alive: bool) -> io::Result<Next> {
+    async fn answer_packets(
+        &mut self,
+        id: RequestId,
+        transport: TransportId,
+        answer: Answer,
+        request: &mut Request,
+    ) -> io::Result<Next> {
         let mut body = Vec::new();
         while let Some(packet) = self.line.next(transport, usize::MAX) {
             if !body.is_empty() {
@@ -291,50 +286,68 @@ impl<A: App> Connection<A> {
             }
         }
         let Some(response) = answer.response(false) else { return Ok(Next::Drop) };
-        self.respond(&response, &body, keep_alive, false).await?;
-        self.line.flushed(transport);
-        Ok(if keep_alive { Next::Request } else { Next::Linger })
+        if let (true, Some(cookie)) = (request.is_initial, &self.site.cookie) {
+            request.success_fields.push_str(&cookie.field(sid_in(&body)));
+        }
+        if let Some(coding) = request.coding.filter(|_| body.len() >= self.site.compressed_bytes_min) {
+            body = Box::pin(compression::compress(body, coding)).await?;
+            request.success_fields.push_str(coding.field());
+        }
+        let sent = self.respond(&response, &body, request).await;
+        match sent {
+            Ok(_) => self.line.flushed(transport),
+            Err(_) => self.line.request_lost(id, transport.session()),
+        }
+        sent
     }
 
     /// Completes the handshake of a WebSocket (RFC 6455, section 4.2.2).
-    async fn upgrade(&mut self, answer: Answer, request: &Request) -> io::Result<Next> {
-        let transport = match answer {
-            Answer::Upgrade { transport } => Some(transport),
-            _ => None,
-        };
-        let written = match request.accept_key {
-            Some(key) => {
-                let head = [
-                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
-                    &key[..],
-                    b"\r\n\r\n",
-                ];
-                self.write(&head.concat()).await
-            }
-            None => {
-                let response = Response { status: 400, content_type: None, body: "", close: true };
-                let refused = self.respond(&response, b"", false, false).await;
-                refused.and(Err(io::ErrorKind::InvalidInput.into()))
-            }
-        };
+    async fn upgrade(&mut self, transport: Option<TransportId>, request: &Request) -> io::Result<Next> {
+        let Some(Ok(key)) = &request.websocket else { return Ok(Next::Drop) };
+        let head = [
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+            &key[..],
+            request.fields.as_bytes(),
+            request.success_fields.as_bytes(),
+            b"\r\n\r\n",
+        ];
+        let written = self.write(&head.concat()).await;
         if let (Err(_), Some(transport)) = (&written, transport) {
             self.line.lost(transport, sprat_core::CloseReason::TransportError);
         }
         written.map(|()| Next::WebSocket(transport))
     }
 
-    async fn respond(&mut self, response: &Response, body: &[u8], keep_alive: bool, is_head: bool) -> io::Result<()> {
-        let mut bytes = Vec::with_capacity(256 + body.len());
-        let date = self.date();
-        response.encode_head(body.len(), keep_alive, date.as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
-        if !is_head {
+    /// Answers a request. What is left of its body is read and forgotten if it is short; otherwise the connection ends.
+    async fn respond(&mut self, response: &Response, body: &[u8], request: &mut Request) -> io::Result<Next> {
+        // Who waits to be told that the body is wanted may send it or not.
+        let is_readable = request.body.is_nothing() || (request.body.may_be_short() && !request.expects_continue);
+        let keep_alive = request.keep_alive && !response.close && is_readable;
+        let mut fields = date();
+        fields.push_str(&request.fields);
+        if response.status == 200 {
+            fields.push_str(&request.success_fields);
+        }
+        let mut bytes = Vec::with_capacity(256 + fields.len() + body.len());
+        response.encode_head(body.len(), keep_alive, fields.as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
+        if !request.is_head {
             bytes.extend_from_slice(body);
         }
-        self.write(&bytes).await
+        self.write(&bytes).await?;
+        if !keep_alive {
+            return Ok(Next::Linger);
+        }
+        if request.body.is_nothing() {
+            return Ok(Next::Request);
+        }
+        match within(BODY_TIMEOUT, request.body.forget(&mut self.incoming)).await {
+            Some(Ok(true)) => Ok(Next::Request),
+            Some(Ok(false) | Err(_)) | None => Ok(Next::Linger),
+        }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match within(WRITE_TIMEOUT, self.stream.write_all(bytes)).await {
+        match within(WRITE_TIMEOUT, self.incoming.stream.write_all(bytes)).await {
             Some(written) => written,
             None => {
                 log::debug!("connection cut: an answer was not taken");
@@ -342,52 +355,38 @@ impl<A: App> Connection<A> {
             }
         }
     }
+}
 
-    /// Ends the sending side, and reads what is on its way for a while: otherwise the system would tell the client that the
-    /// connection failed, and the client would not read the answer.
-    async fn linger(&mut self) {
-        self.stream.end();
-        let drain = async {
-            let (mut forgotten, mut total) = ([0; 1_024], 0);
-            while let Ok(len) = self.stream.read(&mut forgotten).await {
-                total += len;
-                if len == 0 || total > LINGER_BYTES_MAX {
-                    return;
-                }
-            }
+/// Why the application does not let a client in.
+enum Denied {
+    Forbidden(String),
+    WithoutId,
+}
+
+impl Denied {
+    /// As the official server answers it (Engine.IO server, error codes).
+    fn response(self, is_websocket: bool) -> (Response, String) {
+        let (status, code, message) = match self {
+            Self::Forbidden(message) => (403, 4, if message.is_empty() { "Forbidden".to_owned() } else { message }),
+            Self::WithoutId => (400, 3, Refusal::BadRequest.message().to_owned()),
         };
-        let _ = within(LINGER_TIMEOUT, drain).await;
-    }
-
-    async fn read_more(&mut self, bytes_max: usize) -> io::Result<usize> {
-        let mut more = [0; 2_048];
-        let room = bytes_max.saturating_sub(self.received.len()).clamp(1, more.len());
-        let len = self.stream.read(&mut more[..room]).await?;
-        self.received.extend_from_slice(&more[..len]);
-        Ok(len)
-    }
-
-    fn consume(&mut self, len: usize) {
-        self.received.drain(..len);
-    }
-
-    fn date(&self) -> String {
-        date::field(crate::clock::wall())
+        if is_websocket {
+            let response = Response { status: 400, content_type: Some("text/html"), body: "", close: true };
+            return (response, message);
+        }
+        let response = Response { status, content_type: Some("application/json"), body: "", close: false };
+        (response, format!(r#"{{"code":{code},"message":{}}}"#, serde_json::Value::from(message)))
     }
 }
 
-impl Request {
-    fn of(head: &RequestHead<'_>) -> Self {
-        let websocket = head.websocket();
-        Self {
-            keep_alive: head.keep_alive(),
-            body: head.body(),
-            expects_continue: head.expects_continue(),
-            accept_key: websocket.and_then(Result::ok).map(wire_websocket::accept_key),
-            is_websocket: websocket.is_some(),
-            is_head: head.method() == "HEAD",
-        }
-    }
+/// The id of the session in the body that begins with its OPEN packet.
+fn sid_in(body: &[u8]) -> &str {
+    let sid = body.strip_prefix(b"0{\"sid\":\"").and_then(|rest| rest.get(..Sid::LEN));
+    sid.and_then(|sid| core::str::from_utf8(sid).ok()).unwrap_or_default()
+}
+
+fn date() -> String {
+    date::field(crate::clock::wall())
 }
 
 async fn page(pages: &Pages, head: &RequestHead<'_>) -> PageResponse {
@@ -401,7 +400,7 @@ async fn page(pages: &Pages, head: &RequestHead<'_>) -> PageResponse {
     pages.respond(&request).await
 }
 
-fn page_bytes(response: &PageResponse, keep_alive: bool, date: &str) -> Vec<u8> {
+fn page_bytes(response: &PageResponse, keep_alive: bool, fields: &str) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {} {}", response.status, reason_phrase(response.status));
     for (name, value) in &response.headers {
         head.push_str("\r\n");
@@ -409,7 +408,7 @@ fn page_bytes(response: &PageResponse, keep_alive: bool, date: &str) -> Vec<u8> 
         head.push_str(": ");
         head.push_str(value);
     }
-    head.push_str(date);
+    head.push_str(fields);
     head.push_str(if keep_alive { "\r\nConnection: keep-alive\r\n\r\n" } else { "\r\nConnection: close\r\n\r\n" });
     head.into_bytes()
 }

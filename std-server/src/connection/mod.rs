@@ -1,8 +1,13 @@
 //! Connections: each is one task that reads, calls the engine with what it read, and writes what waits for its client.
 
+mod compression;
+pub(crate) mod cookie;
+pub(crate) mod cors;
 mod date;
 pub(crate) mod http;
+mod incoming;
 mod outgoing;
+mod request;
 mod stream;
 mod websocket;
 
@@ -18,6 +23,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time a closing connection waits for its peer to close too.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes of an unwanted body that are read and forgotten, so that its connection can be used again.
+const UNREAD_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a closing connection reads and forgets, so that its last answer is not lost.
 const LINGER_BYTES_MAX: usize = 256 << 10;
 

@@ -8,6 +8,7 @@ use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use async_tungstenite::tungstenite::error::ProtocolError;
 use async_tungstenite::tungstenite::{Error, Message};
 use futures_sink::Sink as _;
 use smol::stream::Stream as _;
@@ -179,10 +180,11 @@ impl<A: App> Link<A> {
 fn end_of(error: &Error) -> End {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => End::ByPeer,
+        // However a connection ends, it is the end of the transport: only what breaks the protocol is an error of it.
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) | Error::Io(_) => End::ByPeer,
         Error::Capacity(_) => End::Failed(Some(CloseCode::Size)),
         Error::Protocol(_) => End::Failed(Some(CloseCode::Protocol)),
         Error::Utf8(_) => End::Failed(Some(CloseCode::Invalid)),
-        Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => End::ByPeer,
         _ => End::Failed(None),
     }
 }
@@ -192,7 +194,10 @@ async fn close(mut socket: WebSocketStream<Stream>, code: Option<CloseCode>) {
     let frame = code.map(|code| CloseFrame { code, reason: "".into() });
     let goodbye = async {
         // The peer may be gone already.
-        let _ = socket.close(frame).await;
+        if socket.close(frame).await.is_err() {
+            // The peer closed it: the answer to that waits to be sent.
+            let _ = core::future::poll_fn(|cx| Pin::new(&mut socket).poll_flush(cx)).await;
+        }
         socket.get_ref().end();
         while let Some(Ok(_)) = core::future::poll_fn(|cx| Pin::new(&mut socket).poll_next(cx)).await {}
     };

@@ -220,7 +220,7 @@ impl fmt::Debug for Handle {
 /// async fn close_shop(handle: &Handle) -> Result<(), HandleError> {
 ///     let guests = handle.to("guests").to("visitors").except("staff");
 ///     guests.emit("closing", ()).await?;
-///     let acks = guests.timeout(Duration::from_secs(5)).emit_with_acks::<String>("goodbye?", ()).await?;
+///     let acks = guests.clone().timeout(Duration::from_secs(5)).emit_with_acks::<String>("goodbye?", ()).await?;
 ///     println!("{} said goodbye, {} did not", acks.answers.len(), acks.failures.len());
 ///     guests.disconnect(true).await
 /// }

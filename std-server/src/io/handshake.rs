@@ -41,7 +41,7 @@ impl Default for Handshake {
 }
 
 impl Handshake {
-    fn new(head: &RequestHead<'_>, address: Option<SocketAddr>, time: UnixTime, bytes_max: usize) -> Self {
+    pub(crate) fn new(head: &RequestHead<'_>, address: Option<SocketAddr>, time: UnixTime, bytes_max: usize) -> Self {
         let url = head.target();
         let url = if url.len() <= bytes_max { url } else { "" };
         let mut text = String::from(url);
@@ -161,7 +161,8 @@ mod tests {
     use sprat_core::wire::http::{HeadStatus, parse};
 
     fn handshake(bytes_max: usize) -> Handshake {
-        let head = b"GET /socket.io/?EIO=4&room=a%20b&room=c HTTP/1.1\r\nHost: x\r\nX-Long: 0123456789\r\nOrigin: y\r\n\r\n";
+        let head =
+            b"GET /socket.io/?EIO=4&room=a%20b&room=c HTTP/1.1\r\nHost: x\r\nX-Long: 0123456789\r\nOrigin: y\r\n\r\n";
         let Ok(HeadStatus::Complete { head, .. }) = parse(head) else { panic!("the head is good") };
         Handshake::new(&head, None, UnixTime::from_ms(1), bytes_max)
     }
@@ -181,7 +182,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_left_out() {
         let short = handshake(60);
-        assert_eq!((short.header("host"), short.header("x-long"), short.header("origin")), (Some("x"), None, Some("y")));
+        assert_eq!(
+            (short.header("host"), short.header("x-long"), short.header("origin")),
+            (Some("x"), None, Some("y"))
+        );
         assert!(short.text.len() <= 60);
         assert_eq!(handshake(10).url(), "");
         assert_eq!(Handshake::default().header("host"), None);

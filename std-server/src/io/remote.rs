@@ -43,7 +43,8 @@ pub struct SocketRef {
 impl SocketRef {
     pub(super) fn new(context: &dyn Context, state: &State, socket: SocketId) -> Self {
         let namespace = context.namespace(socket);
-        let handle = if namespace == state.handle.namespace() { state.handle.clone() } else { state.handle.of(namespace) };
+        let handle =
+            if namespace == state.handle.namespace() { state.handle.clone() } else { state.handle.of(namespace) };
         Self {
             handle,
             socket,

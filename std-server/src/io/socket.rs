@@ -25,13 +25,10 @@ use super::state::{Aim, State};
 /// let mut io = Io::new();
 /// io.on("join", |socket, room: String, ack| {
 ///     socket.join(&room);
-///     socket.to(&room).emit("joined", socket_name(socket));
-///     ack.send(socket, ());
+///     let name = socket.handshake().query("name").unwrap_or_else(|| socket.id().to_owned());
+///     socket.to(&room).emit("joined", name);
+///     ack.send(socket, socket.rooms());
 /// });
-///
-/// fn socket_name(socket: &sprat::Socket<'_>) -> String {
-///     socket.handshake().query("name").unwrap_or_else(|| socket.id().to_owned())
-/// }
 /// ```
 pub struct Socket<'a> {
     context: &'a mut dyn Context,

@@ -1,5 +1,49 @@
 //! What a request says about the form of the answer: `Accept-Encoding` and `If-None-Match`.
 
+/// A coding that a body can be compressed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Deflate,
+    Gzip,
+}
+
+impl Coding {
+    /// The header field that tells it, its line end in front.
+    pub(crate) const fn field(self) -> &'static str {
+        match self {
+            Self::Deflate => "\r\nContent-Encoding: deflate",
+            Self::Gzip => "\r\nContent-Encoding: gzip",
+        }
+    }
+}
+
+/// The coding that a client would like best; of two that it likes equally, the one that it names first.
+pub(crate) fn coding(accept: Option<&str>) -> Option<Coding> {
+    let accept = accept?;
+    let mut best: Option<(u16, Coding)> = None;
+    for element in accept.split(',') {
+        let (name, parameters) = element.split_once(';').map_or((element, None), |(name, rest)| (name, Some(rest)));
+        let name = name.trim();
+        let coding = if name.eq_ignore_ascii_case("gzip") || name == "*" && !names(accept, "gzip") {
+            Coding::Gzip
+        } else if name.eq_ignore_ascii_case("deflate") || name == "*" && !names(accept, "deflate") {
+            Coding::Deflate
+        } else {
+            continue;
+        };
+        let weight = parameters.map_or(1000, weight);
+        if weight > best.map_or(0, |(weight, _)| weight) {
+            best = Some((weight, coding));
+        }
+    }
+    best.map(|(_, coding)| coding)
+}
+
+fn names(accept: &str, coding: &str) -> bool {
+    let mut elements = accept.split(',').map(|element| element.split_once(';').map_or(element, |(name, _)| name));
+    elements.any(|name| name.trim().eq_ignore_ascii_case(coding))
+}
+
 /// Whether gzip is the encoding to answer with (RFC 9110, 12.5.3).
 ///
 /// `accept` is the value of the field; several fields are joined with commas. Without the field nothing is encoded: RFC 9110 would allow
@@ -97,6 +141,25 @@ mod tests {
             assert_eq!(accepts_gzip(Some(accept)), gzip, "{accept:?}");
         }
         assert!(!accepts_gzip(None));
+    }
+
+    #[test]
+    fn codings_by_quality_and_order() {
+        let (gzip, deflate) = (Some(Coding::Gzip), Some(Coding::Deflate));
+        for (accept, chosen) in [
+            ("gzip, deflate, br", gzip),
+            ("deflate, gzip", deflate),
+            ("gzip;q=0.5, deflate", deflate),
+            ("*", gzip),
+            ("gzip;q=0, *", deflate),
+            ("*;q=0.1, deflate;q=0.2", deflate),
+            ("br", None),
+            ("gzip;q=0", None),
+            ("", None),
+        ] {
+            assert_eq!(coding(Some(accept)), chosen, "{accept:?}");
+        }
+        assert_eq!(coding(None), None);
     }
 
     #[test]

@@ -87,7 +87,9 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
   const session = { queue: [], parked: null, socket: null };
   const news = new EventEmitter();
   let messages = 0;
-  const script = { posts: [], aborted: 0, handshakes: 0, paths: [] };
+  // `packets` are all Engine.IO packets of the client, `postGate` is what the answer to a POST waits for.
+  const script = { posts: [], packets: [], paths: [], requests: [], postGate: null };
+  Object.assign(script, { handshakes: 0, aborted: 0, pending: 0, mostPending: 0 });
   const greeting = (upgrades) =>
     "0" + JSON.stringify({ sid: "engine", upgrades, pingInterval: 20000, pingTimeout: 20000, maxPayload: 1000, ...handshake });
   const flush = () => {
@@ -103,16 +105,26 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
   };
   const say = (...messages) => raw(...messages.map((text) => (typeof text === "string" ? "4" + text : text)));
   const receive = (packet) => {
-    if (packet[0] !== "4") return;
-    onMessage(packet.slice(1), say, script);
-    messages++;
+    script.packets.push(packet);
+    if (packet[0] === "4") {
+      onMessage(packet.slice(1), say, script);
+      messages++;
+    }
     news.emit("news");
   };
   const greet = (upgrades) => {
     script.handshakes++;
     raw(greeting(upgrades), ...firstMessages.map((text) => "4" + text));
   };
+  // From then on no poll has to wait (Engine.IO protocol, upgrading).
+  const answerProbe = (webSocket) => {
+    webSocket.send("3probe", () => {
+      session.probed = true;
+      raw("6");
+    });
+  };
   const poll = (response) => {
+    if (session.probed) session.queue.push("6");
     session.parked = response;
     session.onPark?.(response);
     response.on("close", () => {
@@ -123,25 +135,31 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
   const http = createHttpServer(async (request, response) => {
     const { searchParams, pathname } = new URL(request.url, "http://x");
     script.paths.push(pathname);
+    script.requests.push({ query: searchParams, headers: request.headers });
     if (request.method === "POST") {
+      script.mostPending = Math.max(script.mostPending, ++script.pending);
       let body = "";
       for await (const chunk of request) body += chunk;
       script.posts.push(body);
-      news.emit("news");
-      response.end("ok");
-      return body.split("\x1e").forEach(receive);
+      body.split("\x1e").forEach(receive);
+      await script.postGate;
+      script.pending--;
+      return response.end("ok");
     }
     if (!searchParams.get("sid")) {
-      Object.assign(session, { queue: [], socket: null, parked: null });
+      Object.assign(session, { queue: [], socket: null, parked: null, probed: false });
       greet(script.upgrades ?? []);
     }
     poll(response);
   });
   const webSockets = new WebSocketServer({ server: http });
   webSockets.on("connection", (socket, request) => {
-    const probe = request.url.includes("sid=");
+    const query = new URL(request.url, "http://x").searchParams;
+    const probe = query.has("sid");
+    script.requests.push({ query, headers: request.headers });
     socket.on("error", () => {});
     const accept = () => {
+      session.probed = false;
       session.socket = socket;
       if (!probe) session.queue = [];
     };
@@ -152,10 +170,12 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
     }
     socket.on("message", (data) => {
       const text = String(data);
-      if (text === "2probe") return script.onProbe ? script.onProbe(socket, raw) : socket.send("3probe", () => raw("6"));
+      if (/^[25]/.test(text)) script.packets.push(text);
+      if (text === "2probe") return (script.onProbe ?? answerProbe)(socket);
       if (text !== "5") return receive(text);
       accept();
       flush();
+      news.emit("news");
     });
   });
   const url = `http://127.0.0.1:${await listen(http)}`;
@@ -166,6 +186,9 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
   const received = async (n) => {
     while (messages < n) await once(news, "news");
   };
+  const packet = async (text) => {
+    while (!script.packets.includes(text)) await once(news, "news");
+  };
   // The response of the GET that waits, as soon as one does.
   const parked = () => session.parked ?? new Promise((resolve) => (session.onPark = resolve));
   const close = () => {
@@ -173,7 +196,7 @@ export const startScript = async ({ onMessage = answerConnect, handshake = {}, f
     http.close();
     http.closeAllConnections();
   };
-  return Object.assign(script, { url, raw, say, parked, posted, received, close });
+  return Object.assign(script, { url, raw, say, parked, posted, received, packet, answerProbe, close });
 };
 
 const asText = (packet) => (typeof packet === "string" ? packet : "b" + packet.toString("base64"));

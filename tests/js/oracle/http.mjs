@@ -257,7 +257,8 @@ const sessions = [
   }],
   ["polling: leave and join again", PLAIN, async (p) => {
     const s = await p.joined();
-    await s.post("41\x1e40");
+    await s.post("41");
+    await s.post("40");
     await s.get();
   }],
   ["polling: several namespaces", PLAIN, async (p) => {

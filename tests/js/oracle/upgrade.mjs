@@ -66,9 +66,7 @@ const upgrades = [
     const s = await p.joined();
     const w = await s.probe();
     w.send("5");
-    await w.untilClosed();
-    await s.post('421["echo",2]');
-    await s.get();
+    await w.fence();
   }],
   ["upgrade: something else after the probe", PLAIN, async (p) => {
     const s = await p.joined();
@@ -120,12 +118,17 @@ const upgrades = [
     await w.fence();
   }],
   ["upgrade: a second WebSocket afterwards", PLAIN, async (p) => {
-    const w = await p.connected();
-    const second = await p.webSocket(`EIO=4&transport=websocket&sid=${w.sid ?? ""}`);
-    await second.next();
+    const s = await p.joined();
+    const w = await s.probe();
+    w.send("2probe");
+    await w.next();
+    w.send("5");
+    await w.fence();
+    const second = await s.probe();
+    await second.untilClosed();
     await w.fence();
   }],
-  ["upgrade: a second WebSocket for a session that began as one", PLAIN, async (p) => {
+  ["upgrade: a second WebSocket for a session that began as one", { upgradeTimeout: 300 }, async (p) => {
     const w = await p.opened();
     const second = await p.webSocket(`EIO=4&transport=websocket&sid=${w.sid}`);
     await second.untilClosed();

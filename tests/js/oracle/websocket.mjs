@@ -3,26 +3,38 @@ const PLAIN = {};
 const BYTES = [1, 2, 3];
 const PLACED = '{"_placeholder":true,"num":0}';
 
+// Between two messages: until the server has read the first one, or has answered it.
+const PAUSE = Symbol("pause");
+const ANSWER = Symbol("answer");
+
+const sendAll = async (p, w, messages) => {
+  for (const message of messages) {
+    if (message === PAUSE) await p.settle();
+    else if (message === ANSWER) await w.next();
+    else w.send(message);
+  }
+};
+
 // --- after CONNECT: what is sent; then everything that comes until the server has read it, or has closed
 
 const afterConnect = [
   ["CONNECT twice", "40"],
-  ["CONNECT with an array as auth", "41", "40[1]"],
-  ["CONNECT with text as auth", "41", '40"abc"'],
-  ["CONNECT with a number as auth", "41", "401"],
-  ["CONNECT with null as auth", "41", "40null"],
+  ["CONNECT with an array as auth", "41", PAUSE, "40[1]"],
+  ["CONNECT with text as auth", "41", PAUSE, '40"abc"'],
+  ["CONNECT with a number as auth", "41", PAUSE, "401"],
+  ["CONNECT with null as auth", "41", PAUSE, "40null"],
   ["CONNECT to an unknown namespace", "40/nope"],
   ["CONNECT to an unknown namespace with a comma", "40/nope,"],
   ["CONNECT to an unknown namespace with auth", '40/nope,{"a":1}'],
   ["CONNECT to a namespace with a query", "40/custom?a=b,"],
-  ["CONNECT to a dynamic namespace", "40/dyn-12,"],
+  ["CONNECT to a dynamic namespace", "40/dyn-12,", ANSWER],
   ["CONNECT to a namespace that the pattern refuses", "40/dyn-x,"],
   ["event to a namespace that was not joined", '42/custom,["echo"]'],
   ["ack to a namespace that was not joined", "43/custom,0[]"],
   ["DISCONNECT of a namespace that was not joined", "41/custom,"],
-  ["event after DISCONNECT", "41", '42["echo"]'],
-  ["DISCONNECT, then CONNECT", "41", "40"],
-  ["DISCONNECT with an id", "411", "40"],
+  ["event after DISCONNECT", "41", PAUSE, '42["echo"]'],
+  ["DISCONNECT, then CONNECT", "41", PAUSE, "40", ANSWER],
+  ["DISCONNECT with an id", "411", PAUSE, "40", ANSWER],
   ["DISCONNECT with data", "41{}"],
   ["ack nobody waits for", "43999[1]"],
   ["ack without an id", "43[1]"],
@@ -100,17 +112,17 @@ const afterConnect = [
   ["base64 that nobody announced", "bAQID"],
 ].map(([name, ...messages]) => [`websocket: ${name}`, PLAIN, async (p) => {
   const w = await p.connected();
-  w.send(...messages);
+  await sendAll(p, w, messages);
   await w.fence();
 }]);
 
 // --- before CONNECT
 
 const beforeConnect = [
-  ["CONNECT", "40"],
-  ["CONNECT with auth", '40{"a":1}'],
-  ["CONNECT with a slash", "40/,"],
-  ["CONNECT with an empty object", "40{}"],
+  ["CONNECT", "40", ANSWER],
+  ["CONNECT with auth", '40{"a":1}', ANSWER],
+  ["CONNECT with a slash", "40/,", ANSWER],
+  ["CONNECT with an empty object", "40{}", ANSWER],
   ["CONNECT with malformed JSON", "40{"],
   ["event first", '42["echo"]'],
   ["ack first", "430[]"],
@@ -120,9 +132,9 @@ const beforeConnect = [
   ["an attachment's header first", `451-["echo",${PLACED}]`],
   ["type 9 first", "49"],
 ];
-const openings = beforeConnect.map(([name, message]) => [`websocket before CONNECT: ${name}`, PLAIN, async (p) => {
+const openings = beforeConnect.map(([name, ...messages]) => [`websocket before CONNECT: ${name}`, PLAIN, async (p) => {
   const w = await p.opened();
-  w.send(message);
+  await sendAll(p, w, messages);
   w.send("40/nope");
   await w.until((text) => text === '44/nope,{"message":"Invalid namespace"}');
 }]);
@@ -151,7 +163,9 @@ const conversations = [
     await w.next();
     w.send('42/guarded,5["echo",1]');
     await w.next();
-    w.send('41/guarded,', '40/guarded,{"token":2}');
+    w.send("41/guarded,");
+    await p.settle();
+    w.send('40/guarded,{"token":2}');
     await w.next();
     w.send('42/custom,["back",2]');
     await w.next();

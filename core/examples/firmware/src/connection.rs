@@ -61,6 +61,9 @@ pub(crate) async fn serve(stack: Stack<'static>, site: &'static Site, line: u32,
         let mut end = connection.requests().await;
         if let End::WebSocket(transport) = end {
             end = websocket::run(&mut connection, transport).await;
+            if let Some(reason) = site.lines().gone(line) {
+                (site.board.log)(format_args!("connection {line}: {reason}"));
+            }
         }
         if end == End::Linger {
             connection.linger().await;
@@ -142,8 +145,7 @@ impl Connection<'_> {
             if waited >= READ_TIMEOUT && self.filled > 0 {
                 return self.refuse_head(408).await;
             }
-            let patience = if self.site.is_full() { IDLE_TIMEOUT } else { READ_TIMEOUT };
-            if waited >= patience && self.filled == 0 {
+            if self.filled == 0 && (waited >= READ_TIMEOUT || waited >= IDLE_TIMEOUT && self.site.makes_room()) {
                 return Err(End::Linger);
             }
             match select(self.socket.read(&mut self.buffer[self.filled..]), Timer::after(IDLE_LOOK)).await {

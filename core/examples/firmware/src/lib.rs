@@ -7,6 +7,7 @@
 //! | `websocket.rs` | a connection that became a WebSocket |
 //! | `output.rs` | bytes out, without a copy in between |
 //! | `pages.rs` | the page, from flash |
+//! | `gate.rs` | who is let in |
 //! | `clock.rs` | deadlines, and the time of day by SNTP |
 //! | `entropy.rs` | random bytes out of the board's seed |
 
@@ -16,6 +17,7 @@
 mod clock;
 mod connection;
 mod entropy;
+mod gate;
 pub mod limits;
 mod output;
 mod pages;
@@ -35,6 +37,7 @@ use sprat_core::Server;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use entropy::SeededEntropy;
+pub use gate::Gate;
 use limits::{CLIENTS, CONNECTIONS};
 use site::Site;
 
@@ -75,10 +78,11 @@ static SITE: StaticCell<Site> = StaticCell::new();
 ///
 /// Not to be inlined: what it needs of the stack while it builds things is given back before anything runs.
 #[inline(never)]
-pub fn boot<D: Driver>(spawner: Spawner, driver: D, board: Board) -> Runner<'static, D> {
+pub fn boot<D: Driver>(spawner: Spawner, driver: D, board: Board) -> Runner<'static, Gate<D>> {
     let mut entropy = SeededEntropy::new(&board.seed);
-    let (stack, runner) = start_network(driver, &board, entropy.next_u64());
+    let network_seed = entropy.next_u64();
     let site = start_server(board, entropy);
+    let (stack, runner) = start_network(Gate::new(driver, site), &board, network_seed);
     for (line, buffers) in (0..).zip(BUFFERS.take()) {
         spawner.spawn(spawned(connection::serve(stack, site, line, buffers)));
     }

@@ -37,8 +37,8 @@ pub fn server() -> Limits {
         clients_max: CLIENTS as u32,
         polling_clients_max: POLLING_CLIENTS,
         namespaces_by_session_max: 1,
-        outbox_bytes_max: 4_096,
-        outbox_packets_max: 40,
+        outbox_bytes_max: 3_584,
+        outbox_packets_max: 32,
         frames_bytes_max: FRAMES_BYTES as u32,
         attachments_max: 1,
         acks_by_socket_max: 1,
@@ -49,5 +49,5 @@ pub fn server() -> Limits {
 
 /// The limits of the chat.
 pub fn chat() -> ChatLimits {
-    ChatLimits { name_chars_max: 32, text_chars_max: 160, history_bytes_max: 2_048, users_shown_max: CLIENTS }
+    ChatLimits { name_chars_max: 32, text_chars_max: 160, history_bytes_max: 1_536, users_shown_max: CLIENTS }
 }

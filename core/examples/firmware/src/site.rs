@@ -2,7 +2,8 @@
 
 use core::cell::{Cell, RefCell, RefMut};
 
-use embassy_time::Instant;
+use embassy_futures::yield_now;
+use embassy_time::{Duration, Instant, Timer};
 use sprat_core::chat::Chat;
 use sprat_core::frames::Frames as _;
 use sprat_core::lines::Lines;
@@ -11,7 +12,13 @@ use sprat_core::time::{self, Now, UnixTime};
 
 use crate::Board;
 use crate::entropy::SeededEntropy;
-use crate::limits::{CLIENTS, CONNECTIONS, FRAMES_BYTES};
+use crate::limits::{CLIENTS, CONNECTIONS, FRAMES_BYTES, PACKETS};
+
+/// How long a client that sends is held back at most for one message, and how often it is looked.
+const BREATH_MAX: Duration = Duration::from_millis(25);
+const BREATH: Duration = Duration::from_millis(2);
+/// Time that a place is kept for a connection whose handshake is not complete.
+const HANDSHAKE_TIME: Duration = Duration::from_millis(100);
 
 /// The server of this firmware.
 pub(crate) type ChatLines = Lines<Chat<'static>, Lent<'static, SeededEntropy>>;
@@ -24,6 +31,10 @@ pub(crate) struct Site {
     pub(crate) started: Cell<Option<UnixTime>>,
     /// Connections with a peer.
     taken: Cell<usize>,
+    /// Connections that were let in and have not said so yet, and when the last one was.
+    coming: Cell<(usize, Instant)>,
+    /// How often somebody was not let in for whom no idle connection has ended yet.
+    wanted: Cell<usize>,
     marks: Cell<Marks>,
 }
 
@@ -43,6 +54,8 @@ impl Site {
             board,
             started: Cell::new(None),
             taken: Cell::new(0),
+            coming: Cell::new((0, Instant::MIN)),
+            wanted: Cell::new(0),
             marks: Cell::new(Marks::default()),
         }
     }
@@ -70,6 +83,8 @@ impl Site {
     /// A connection has found its peer. Returns how many there are.
     pub(crate) fn take_connection(&self) -> usize {
         self.taken.set(self.taken.get() + 1);
+        let (coming, last) = self.coming.get();
+        self.coming.set((coming.saturating_sub(1), last));
         self.mark();
         self.taken.get()
     }
@@ -78,17 +93,45 @@ impl Site {
         self.taken.set(self.taken.get() - 1);
     }
 
-    /// Whether nobody else would be let in.
-    pub(crate) fn is_full(&self) -> bool {
-        self.taken.get() >= CONNECTIONS
+    /// Whether there is a place for one connection more, which is then kept for it.
+    pub(crate) fn let_in(&self) -> bool {
+        let (coming, last) = self.coming.get();
+        let coming = if last.elapsed() > HANDSHAKE_TIME { 0 } else { coming };
+        let is_free = self.taken.get() + coming < CONNECTIONS;
+        if is_free {
+            self.coming.set((coming + 1, Instant::now()));
+        } else {
+            self.wanted.set((self.wanted.get() + 1).min(CONNECTIONS));
+        }
+        is_free
+    }
+
+    /// Whether an idle connection is to end, because somebody was not let in. Each such is asked for once.
+    pub(crate) fn makes_room(&self) -> bool {
+        let wanted = self.wanted.get();
+        self.wanted.set(wanted.saturating_sub(1));
+        wanted > 0
+    }
+
+    /// Between two messages of a client: the others get their turn, and while much is queued, a moment to take it. So a flood
+    /// waits in its sender's TCP, and not in the outboxes of those who get it.
+    pub(crate) async fn breathe(&self) {
+        yield_now().await;
+        let began = Instant::now();
+        while self.is_tight() && began.elapsed() < BREATH_MAX {
+            Timer::after(BREATH).await;
+        }
+    }
+
+    fn is_tight(&self) -> bool {
+        let lines = self.lines();
+        let server = lines.server();
+        server.queued() > PACKETS / 2 || server.frames().used_bytes() > FRAMES_BYTES / 8 * 5
     }
 
     /// Notes how much is in use.
     pub(crate) fn mark(&self) {
-        let (clients, frames_bytes) = {
-            let lines = self.lines();
-            (lines.server().sessions(), lines.server().frames().used_bytes())
-        };
+        let (clients, frames_bytes) = self.in_use();
         let marks = self.marks.get();
         self.marks.set(Marks {
             connections: marks.connections.max(self.taken.get()),
@@ -98,16 +141,24 @@ impl Site {
         });
     }
 
+    /// Clients, and bytes of frames.
+    fn in_use(&self) -> (usize, usize) {
+        let lines = self.lines();
+        (lines.server().sessions(), lines.server().frames().used_bytes())
+    }
+
     /// Writes the marks.
     pub(crate) fn log_marks(&self) {
         let (stack_bytes, stack_len) = (self.board.stack_bytes)();
         let marks = Marks { stack_bytes, ..self.marks.get() };
         self.marks.set(marks);
         let Marks { connections, clients, frames_bytes, .. } = marks;
+        let (clients_now, frames_now) = self.in_use();
+        let connections_now = self.taken.get();
         (self.board.log)(format_args!(
             "marks: stack {stack_bytes}/{stack_len} frames {frames_bytes}/{FRAMES_BYTES} clients {clients}/{CLIENTS} \
-             connections {connections}/{CONNECTIONS} now {} busy_us {}",
-            self.taken.get(),
+             connections {connections}/{CONNECTIONS} frames_now {frames_now} clients_now {clients_now} \
+             connections_now {connections_now} busy_us {}",
             (self.board.busy_us)()
         ));
     }

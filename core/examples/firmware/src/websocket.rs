@@ -92,6 +92,7 @@ impl WebSocket<'_, '_> {
                 return Ok(());
             }
             if self.receive(transport).await? {
+                self.site.breathe().await;
                 continue;
             }
             let signaled = core::future::poll_fn(|cx| self.site.lines().poll_signaled(self.line, cx));

@@ -10,6 +10,7 @@ use core::net::Ipv4Addr;
 
 use cortex_m_rt::entry;
 use embassy_net::Runner;
+use sprat_firmware::Gate;
 use stellaris::Stellaris;
 
 /// The processor's clock after a reset, without the PLL.
@@ -18,7 +19,7 @@ const CORE_HZ: u32 = 12_000_000;
 const ADDRESS: (Ipv4Addr, u8, Ipv4Addr) = (Ipv4Addr::new(10, 0, 2, 15), 24, Ipv4Addr::new(10, 0, 2, 2));
 
 #[embassy_executor::task]
-async fn network(mut runner: Runner<'static, Stellaris>) -> ! {
+async fn network(mut runner: Runner<'static, Gate<Stellaris>>) -> ! {
     runner.run().await
 }
 

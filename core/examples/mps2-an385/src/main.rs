@@ -11,6 +11,7 @@ use core::net::Ipv4Addr;
 use cortex_m_rt::entry;
 use embassy_net::Runner;
 use lan9118::Lan9118;
+use sprat_firmware::Gate;
 
 /// The processor's clock.
 const CORE_HZ: u32 = 25_000_000;
@@ -18,7 +19,7 @@ const CORE_HZ: u32 = 25_000_000;
 const ADDRESS: (Ipv4Addr, u8, Ipv4Addr) = (Ipv4Addr::new(10, 0, 2, 15), 24, Ipv4Addr::new(10, 0, 2, 2));
 
 #[embassy_executor::task]
-async fn network(mut runner: Runner<'static, Lan9118>) -> ! {
+async fn network(mut runner: Runner<'static, Gate<Lan9118>>) -> ! {
     runner.run().await
 }
 

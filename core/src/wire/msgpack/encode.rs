@@ -7,8 +7,8 @@
 
 use super::{DEPTH_MAX, scalar};
 use crate::error::PeerError;
-use crate::wire::{json, saturating_decimal};
 use crate::wire::socket::{Body, Name, Packet};
+use crate::wire::{json, saturating_decimal};
 
 /// Writes a packet into `buffer`, whose length is [`encoded_len`] of it.
 ///
@@ -135,15 +135,14 @@ impl Encoder<'_> {
     ///
     /// What it makes of text that is no such list is MessagePack all the same: what is counted is what was written.
     fn values(&mut self, list: &str, attachments: u8) -> Result<usize, PeerError> {
-        let mut outer_counts = [0_u32; DEPTH_MAX];
-        let (mut depth, mut count) = (0, 0_u32);
+        let mut outer_counts = heapless::Vec::<u32, DEPTH_MAX>::new();
+        let mut count = 0_u32;
         let mut placeholder = Placeholder::default();
         let mut tokens = Tokens::new(list);
         while let Some(token) = tokens.next_back()? {
             match token {
                 Token::Close(container) => {
-                    *outer_counts.get_mut(depth).ok_or(PeerError::JsonDepth)? = count;
-                    depth += 1;
+                    outer_counts.push(count).map_err(|_| PeerError::JsonDepth)?;
                     count = 0;
                     placeholder = Placeholder::candidate(container, self.sink.len);
                     continue;
@@ -153,13 +152,13 @@ impl Encoder<'_> {
                     placeholder.note_key(raw);
                 }
                 Token::Open(container) => {
-                    depth = depth.checked_sub(1).ok_or(PeerError::Json)?;
+                    let outer_count = outer_counts.pop().ok_or(PeerError::Json)?;
                     match placeholder.found() {
                         Some(found) if attachments > 0 => self.attachment(found, attachments)?,
                         _ => self.container(container, count)?,
                     }
                     placeholder = Placeholder::default();
-                    count = outer_counts.get(depth).copied().unwrap_or_default();
+                    count = outer_count;
                 }
                 Token::Scalar(raw) => {
                     self.sink.scalar(raw)?;
@@ -168,7 +167,7 @@ impl Encoder<'_> {
             }
             count = count.saturating_add(1);
         }
-        if depth == 0 { Ok(count as usize) } else { Err(PeerError::Json) }
+        if outer_counts.is_empty() { Ok(count as usize) } else { Err(PeerError::Json) }
     }
 
     /// Puts a binary value in the place of the object that stands for it.
@@ -459,6 +458,7 @@ fn string_start(text: &str) -> Option<usize> {
 
 /// Where the number or literal begins that ends `text`.
 fn scalar_start(text: &str) -> usize {
-    let is_boundary = |byte: &u8| matches!(byte, b',' | b':' | b'[' | b']' | b'{' | b'}' | b'"' | b' ' | b'\t' | b'\n' | b'\r');
+    let is_boundary =
+        |byte: &u8| matches!(byte, b',' | b':' | b'[' | b']' | b'{' | b'}' | b'"' | b' ' | b'\t' | b'\n' | b'\r');
     text.as_bytes().iter().rposition(is_boundary).map_or(0, |at| at + 1)
 }

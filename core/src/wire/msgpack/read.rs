@@ -239,8 +239,9 @@ impl Container {
 /// Goes through one value, whatever is in it, without recursion.
 pub(super) struct Walker<'a> {
     reader: Reader<'a>,
-    levels: [Level; DEPTH_MAX],
-    depth: usize,
+    /// The containers that are open around the innermost one.
+    outer: heapless::Vec<Level, DEPTH_MAX>,
+    innermost: Option<Level>,
     depth_max: usize,
     place: Place,
 }
@@ -264,13 +265,12 @@ struct Level {
 }
 
 impl<'a> Walker<'a> {
-    pub(super) fn new(reader: Reader<'a>, depth_max: usize) -> Self {
-        let level = Level { container: Container::Array, left: 0 };
-        Self { reader, levels: [level; DEPTH_MAX], depth: 0, depth_max: depth_max.min(DEPTH_MAX), place: Place::Start }
+    pub(super) const fn new(reader: Reader<'a>, depth_max: usize) -> Self {
+        Self { reader, outer: heapless::Vec::new(), innermost: None, depth_max, place: Place::Start }
     }
 
     /// The reader behind what was walked through.
-    pub(super) const fn into_reader(self) -> Reader<'a> {
+    pub(super) const fn reader(&self) -> Reader<'a> {
         self.reader
     }
 
@@ -281,11 +281,10 @@ impl<'a> Walker<'a> {
             return self.value().map(Some);
         }
         loop {
-            let innermost = self.depth.checked_sub(1).and_then(|at| self.levels.get_mut(at));
-            let Some(level) = innermost else { return Ok(None) };
+            let Some(level) = &mut self.innermost else { return Ok(None) };
             let container = level.container;
             let Some(left) = level.left.checked_sub(1) else {
-                self.depth -= 1;
+                self.innermost = self.outer.pop();
                 return Ok(Some(Event::Close(container)));
             };
             level.left = left;
@@ -307,9 +306,13 @@ impl<'a> Walker<'a> {
     fn value(&mut self) -> Result<Event<'a>, PeerError> {
         let item = self.reader.item()?;
         let Some((container, left)) = item.container() else { return Ok(Event::Value(item)) };
-        let level = self.levels.get_mut(..self.depth_max).and_then(|levels| levels.get_mut(self.depth));
-        *level.ok_or(PeerError::JsonDepth)? = Level { container, left };
-        self.depth += 1;
+        let depth = self.outer.len() + usize::from(self.innermost.is_some());
+        if depth >= self.depth_max {
+            return Err(PeerError::JsonDepth);
+        }
+        if let Some(outer) = self.innermost.replace(Level { container, left }) {
+            self.outer.push(outer).map_err(|_| PeerError::JsonDepth)?;
+        }
         Ok(Event::Open(container))
     }
 }

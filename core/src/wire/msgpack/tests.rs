@@ -385,7 +385,10 @@ fn placeholders_become_what_they_stand_for() {
         (r#"{"_placeholder":false,"_placeholder":true,"num":9,"num":1}"#, "c4020202"),
         (r#"{"\u005fplaceholder":true,"n\u0075m":1}"#, "c4020202"),
         (r#"[{"_placeholder":true,"num":1},{"a":{"_placeholder":true,"num":1}}]"#, "92c402020281a161c4020202"),
-        (r#"{"_placeholder":true,"_placeholder":1,"num":9}"#, "83ac5f706c616365686f6c646572c3ac5f706c616365686f6c64657201a36e756d09"),
+        (
+            r#"{"_placeholder":true,"_placeholder":1,"num":9}"#,
+            "83ac5f706c616365686f6c646572c3ac5f706c616365686f6c64657201a36e756d09",
+        ),
         (r#"{"_placeholder":true,"num":0,"a":[]}"#, "83ac5f706c616365686f6c646572c3a36e756d00a16190"),
     ] {
         assert_eq!(with(args), Ok(message_with(argument)), "{args}");

@@ -52,10 +52,7 @@ fn arguments_are_read_as_they_are_written() {
 #[test]
 fn binary_values_travel_beside_the_json() {
     let args = (json!({ "a": 1 }), vec![Binary::from(vec![1]), Binary::default()]).into_args().unwrap();
-    assert_eq!(
-        args.json(),
-        r#"{"a":1},[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#
-    );
+    assert_eq!(args.json(), r#"{"a":1},[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#);
     assert_eq!(args.attachments(), [Bytes::from_static(&[1]), Bytes::new()]);
     let (_, back): (Value, Vec<Binary>) = args.parse().unwrap();
     assert_eq!(back, [Binary::from(vec![1]), Binary::default()]);

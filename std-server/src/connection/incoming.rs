@@ -1,0 +1,169 @@
+//! What comes on a connection: heads and bodies of requests.
+
+use std::io;
+
+use sprat_core::error::PeerError;
+use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus};
+use smol::io::AsyncReadExt as _;
+
+use crate::connection::stream::Stream;
+use crate::connection::{HEAD_BYTES_MAX, LINGER_BYTES_MAX, LINGER_TIMEOUT, UNREAD_BYTES_MAX, within};
+
+/// The bytes from a peer.
+pub(super) struct Incoming {
+    pub(super) stream: Stream,
+    /// What has come and is not read yet.
+    pub(super) received: Vec<u8>,
+}
+
+impl Incoming {
+    pub(super) const fn new(stream: Stream) -> Self {
+        Self { stream, received: Vec::new() }
+    }
+
+    /// Waits for a whole head and returns its length, or the status to refuse it with. `None` at the end of the stream.
+    pub(super) async fn head(&mut self) -> io::Result<Option<Result<usize, u16>>> {
+        loop {
+            match http::parse(&self.received) {
+                Ok(HeadStatus::Complete { len, .. }) if len <= HEAD_BYTES_MAX => return Ok(Some(Ok(len))),
+                Ok(HeadStatus::Partial) if self.received.len() < HEAD_BYTES_MAX => {}
+                Ok(_) | Err(PeerError::TooLarge) => return Ok(Some(Err(431))),
+                Err(_) => return Ok(Some(Err(400))),
+            }
+            if self.more(HEAD_BYTES_MAX).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads while a request waits for its answer: returns when the peer is gone.
+    pub(super) async fn until_gone(&mut self) {
+        let mut more = [0; 1_024];
+        while self.received.len() < HEAD_BYTES_MAX {
+            match self.stream.read(&mut more).await {
+                Ok(len) if len > 0 => self.received.extend_from_slice(&more[..len]),
+                Ok(_) | Err(_) => return,
+            }
+        }
+        // Whoever sends so much ahead is not watched any more.
+        core::future::pending().await
+    }
+
+    /// Reads what is on its way for a while and forgets it: otherwise the system would tell the client that the connection
+    /// failed, and the client would not read the answer.
+    pub(super) async fn linger(&mut self) {
+        self.stream.end();
+        let drain = async {
+            let (mut forgotten, mut total) = ([0; 1_024], 0);
+            while let Ok(len) = self.stream.read(&mut forgotten).await {
+                total += len;
+                if len == 0 || total > LINGER_BYTES_MAX {
+                    return;
+                }
+            }
+        };
+        let _ = within(LINGER_TIMEOUT, drain).await;
+    }
+
+    pub(super) fn consume(&mut self, len: usize) {
+        self.received.drain(..len);
+    }
+
+    async fn more(&mut self, bytes_max: usize) -> io::Result<usize> {
+        let mut more = [0; 2_048];
+        let room = bytes_max.saturating_sub(self.received.len()).clamp(1, more.len());
+        let len = self.stream.read(&mut more[..room]).await?;
+        self.received.extend_from_slice(&more[..len]);
+        Ok(len)
+    }
+}
+
+/// The body of a request, as far as it is not read yet.
+#[derive(Debug)]
+pub(super) enum Unread {
+    Chunked(ChunkedDecoder),
+    Length(u64),
+    Nothing,
+}
+
+impl Unread {
+    pub(super) fn of(body: Body) -> Self {
+        match body {
+            Body::Chunked => Self::Chunked(ChunkedDecoder::default()),
+            Body::Length(len) => Self::Length(len),
+            Body::None => Self::Nothing,
+        }
+    }
+
+    pub(super) const fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing | Self::Length(0))
+    }
+
+    /// Reads all of it; `None` if it is longer than `bytes_max`, as soon as that is known.
+    pub(super) async fn read(&mut self, incoming: &mut Incoming, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut body = Vec::new();
+        let mut is_too_long = false;
+        self.each(incoming, &mut |piece| {
+            is_too_long = body.len() + piece.len() > bytes_max;
+            if !is_too_long {
+                body.extend_from_slice(piece);
+            }
+            !is_too_long
+        })
+        .await?;
+        Ok((!is_too_long).then_some(body))
+    }
+
+    /// Whether it is worth reading to its end although nobody wants it.
+    pub(super) const fn may_be_short(&self) -> bool {
+        !matches!(self, Self::Length(len) if *len > UNREAD_BYTES_MAX as u64)
+    }
+
+    /// Reads and forgets the rest, if it is short. Returns whether it was.
+    pub(super) async fn forget(&mut self, incoming: &mut Incoming) -> io::Result<bool> {
+        let mut total = 0;
+        self.each(incoming, &mut |piece| {
+            total += piece.len();
+            total <= UNREAD_BYTES_MAX
+        })
+        .await?;
+        Ok(self.is_nothing())
+    }
+
+    /// Hands over the rest piece by piece until there is none, or `take` wants no more.
+    async fn each(&mut self, incoming: &mut Incoming, take: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+        while !self.is_nothing() {
+            let (used, goes_on) = match self {
+                Self::Nothing => return Ok(()),
+                Self::Length(left) => {
+                    let len = incoming.received.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= len as u64;
+                    (len, len == 0 || take(&incoming.received[..len]))
+                }
+                Self::Chunked(decoder) => {
+                    let malformed = |_| io::Error::from(io::ErrorKind::InvalidData);
+                    let (used, chunk) = decoder.decode(&incoming.received).map_err(malformed)?;
+                    let goes_on = match chunk {
+                        Chunk::Data(data) => take(data),
+                        Chunk::End | Chunk::Partial => true,
+                    };
+                    if matches!(chunk, Chunk::End) {
+                        *self = Self::Nothing;
+                    }
+                    (used, goes_on)
+                }
+            };
+            incoming.consume(used);
+            if !goes_on {
+                return Ok(());
+            }
+            if used == 0 && !self.is_nothing() && incoming.more(incoming.received.len() + BODY_STEP_BYTES).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much of a body is read at once.
+const BODY_STEP_BYTES: usize = 2_048;

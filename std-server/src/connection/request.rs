@@ -1,0 +1,122 @@
+//! What has to be known of a request when the bytes of its head are gone.
+
+use core::net::SocketAddr;
+
+use sprat_core::wire::http::{Query, RequestHead};
+use sprat_core::wire::websocket;
+
+use crate::connection::cors::Cors;
+use crate::connection::incoming::Unread;
+use crate::hooks::{Hooks, ResponseHeaders};
+use crate::io::Handshake;
+use crate::pages::{Coding, coding};
+
+/// A request, without its head.
+pub(super) struct Request {
+    pub(super) keep_alive: bool,
+    pub(super) body: Unread,
+    pub(super) expects_continue: bool,
+    pub(super) is_head: bool,
+    /// It asked for a WebSocket: with its accept key, or with what is wrong about it.
+    pub(super) websocket: Option<Result<[u8; 28], BadUpgrade>>,
+    /// It is a handshake: it names no session.
+    pub(super) is_initial: bool,
+    /// The coding that the client would like a long answer in.
+    pub(super) coding: Option<Coding>,
+    /// Header fields for whatever it is answered, each with its line end in front.
+    pub(super) fields: String,
+    /// Header fields for answers that are not errors.
+    pub(super) success_fields: String,
+}
+
+/// Why a request does not begin a WebSocket, as the official server says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadUpgrade {
+    Key,
+    Version,
+}
+
+impl BadUpgrade {
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::Key => "Missing or invalid Sec-WebSocket-Key header",
+            Self::Version => "Missing or invalid Sec-WebSocket-Version header",
+        }
+    }
+
+    /// What else the answer says (RFC 6455, section 4.2.2).
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::Key => "",
+            Self::Version => "\r\nSec-WebSocket-Version: 13",
+        }
+    }
+}
+
+impl Request {
+    pub(super) fn of(head: &RequestHead<'_>) -> Self {
+        let websocket = head.websocket().map(|key| match key {
+            Ok(key) => Ok(websocket::accept_key(key)),
+            Err(_) if head.header("sec-websocket-version") == Some(b"13") => Err(BadUpgrade::Key),
+            Err(_) if head.header("sec-websocket-key").is_none() => Err(BadUpgrade::Key),
+            Err(_) => Err(BadUpgrade::Version),
+        });
+        Self {
+            keep_alive: head.keep_alive(),
+            body: Unread::of(head.body()),
+            expects_continue: head.expects_continue(),
+            is_head: head.method() == "HEAD",
+            websocket,
+            is_initial: false,
+            coding: None,
+            fields: String::new(),
+            success_fields: String::new(),
+        }
+    }
+
+    /// Notes what the answer of the engine will depend on.
+    pub(super) fn for_engine(
+        &mut self,
+        head: &RequestHead<'_>,
+        cors: &Cors,
+        hooks: &Hooks,
+        compress: bool,
+        address: SocketAddr,
+    ) {
+        self.is_initial = Query::new(head.query()).value("sid").is_none_or(|sid| sid.is_empty());
+        let (mut origin, mut agent, mut accepted) = (None, None, None);
+        for (name, value) in head.headers() {
+            match name.len() {
+                6 if name.eq_ignore_ascii_case("origin") => origin = origin.or(Some(value)),
+                10 if name.eq_ignore_ascii_case("user-agent") => agent = Some(value),
+                15 if name.eq_ignore_ascii_case("accept-encoding") => accepted = Some(value),
+                _ => {}
+            }
+        }
+        if cors.is_on() {
+            self.fields = cors.fields(origin);
+        }
+        if compress && self.websocket.is_none() {
+            self.coding = coding(accepted.and_then(|value| core::str::from_utf8(value).ok()));
+        }
+        if self.websocket.is_none() && agent.is_some_and(is_internet_explorer) {
+            // It would take answers for attacks.
+            self.success_fields.push_str("\r\nX-XSS-Protection: 0");
+        }
+        if let Some(write) = &hooks.response_headers {
+            let mut headers = ResponseHeaders::default();
+            write(&handshake(head, address), &mut headers);
+            self.success_fields.push_str(&headers.into_lines());
+        }
+    }
+}
+
+/// A request as hooks see it.
+pub(super) fn handshake(head: &RequestHead<'_>, address: SocketAddr) -> Handshake {
+    Handshake::new(head, Some(address), crate::clock::wall(), usize::MAX)
+}
+
+fn is_internet_explorer(agent: &[u8]) -> bool {
+    let has = |mark: &[u8]| agent.windows(mark.len()).any(|window| window == mark);
+    has(b";MSIE") || has(b"Trident/")
+}

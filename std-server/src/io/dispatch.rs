@@ -1,0 +1,203 @@
+//! What the core tells an application, and which handlers it goes to.
+
+use sprat_core::app::{Connect, Context, Name, RoomChange};
+use sprat_core::ids::AckId;
+use sprat_core::wire::json;
+use sprat_core::{App, CloseReason, Decision, Payload, SocketId};
+
+use super::Io;
+use super::error::{AckError, Refusal};
+use super::event::Event;
+use super::namespace::Middleware;
+use super::remote::SocketRef;
+use super::room::RoomEvent;
+use super::socket::Socket;
+use super::state::Aim;
+
+impl App for Io {
+    fn has_namespace(&mut self, name: &str) -> bool {
+        // Predicates want to know more: they are asked when the client is there.
+        !self.dynamic.is_empty() || self.by_name.contains_key(name)
+    }
+
+    fn on_connect(&mut self, context: &mut dyn Context, socket: SocketId, connect: &Connect<'_>) -> Decision<'_> {
+        if let Some(unsuccessful) = self.joining.take() {
+            self.state.sockets.remove(&unsuccessful);
+        }
+        let Some(namespace) = self.resolve(connect.namespace, connect.auth) else {
+            return Decision::Refuse { message: "Invalid namespace", data: None };
+        };
+        if namespace != 0 || connect.auth.is_some() {
+            let per_socket = self.state.sockets.entry(socket).or_default();
+            per_socket.namespace = namespace;
+            per_socket.auth = connect.auth.map(Box::from);
+        }
+        match self.ask_middlewares(context, socket, 0) {
+            Verdict::Accept => {
+                self.joining = Some(socket);
+                Decision::Accept
+            }
+            Verdict::Pending => Decision::Pending,
+            Verdict::Refuse(refusal) => {
+                self.state.sockets.remove(&socket);
+                self.refusal = refusal;
+                Decision::Refuse { message: self.refusal.message(), data: self.refusal.data() }
+            }
+        }
+    }
+
+    fn on_connected(&mut self, context: &mut dyn Context, socket: SocketId) {
+        if self.joining == Some(socket) {
+            self.joining = None;
+        }
+        self.forget_absent(context);
+        let namespace = self.state.namespace(socket);
+        for handler in &mut self.namespaces[namespace].on_connection {
+            handler(&mut Socket::new(context, &mut self.state, socket));
+        }
+        self.state.settle(socket);
+    }
+
+    fn on_event(&mut self, context: &mut dyn Context, socket: SocketId, event: sprat_core::Event<'_>) {
+        let namespace = self.state.namespace(socket);
+        let unescaped: String;
+        let name = match event.name {
+            Name::None => None,
+            Name::Plain(name) => Some(name),
+            Name::Raw(raw) if raw.starts_with('"') => {
+                unescaped = json::unescaped_chars(raw).collect();
+                Some(unescaped.as_str())
+            }
+            Name::Raw(number) => Some(number),
+        };
+        let event = Event::new(name.unwrap_or_default(), event.payload, event.reply);
+        self.namespaces[namespace].dispatch(&mut Socket::new(context, &mut self.state, socket), name, event);
+    }
+
+    fn on_room(&mut self, context: &mut dyn Context, change: &RoomChange<'_>) {
+        let event = RoomEvent::new(context, change);
+        for listener in &mut self.on_room {
+            listener(&event);
+        }
+    }
+
+    fn on_room_changes_lost(&mut self, _context: &mut dyn Context, count: u32) {
+        log::warn!("{count} changes of rooms were too many to be told");
+    }
+
+    fn on_ack(&mut self, context: &mut dyn Context, socket: SocketId, ack: AckId, payload: &Payload<'_>) {
+        self.state.answered(context, socket, ack, Ok(payload));
+    }
+
+    fn on_ack_timeout(&mut self, context: &mut dyn Context, socket: SocketId, ack: AckId) {
+        self.state.answered(context, socket, ack, Err(AckError::Timeout));
+    }
+
+    fn on_disconnecting(&mut self, context: &mut dyn Context, socket: SocketId, reason: CloseReason) {
+        let namespace = self.state.namespace(socket);
+        for handler in &mut self.namespaces[namespace].on_disconnecting {
+            handler(&mut Socket::new(context, &mut self.state, socket), reason);
+        }
+    }
+
+    fn on_disconnect(&mut self, context: &mut dyn Context, socket: SocketId, reason: CloseReason) {
+        let namespace = self.state.namespace(socket);
+        for handler in &mut self.namespaces[namespace].on_disconnect {
+            handler(&mut Socket::new(context, &mut self.state, socket), reason);
+        }
+        self.state.drop_acks(context, socket);
+        self.forget_absent(context);
+        let may_come_back = context.session(socket).is_none();
+        if !may_come_back {
+            self.state.sockets.remove(&socket);
+        } else if self.state.sockets.contains_key(&socket) {
+            self.absent.push_back(socket);
+        }
+    }
+}
+
+/// What the middlewares say about a client.
+enum Verdict {
+    Accept,
+    /// One of them is not done.
+    Pending,
+    Refuse(Refusal),
+}
+
+/// Clients that want to join.
+impl Io {
+    /// Asks the middlewares of a namespace, from one on.
+    fn ask_middlewares(&mut self, context: &mut dyn Context, socket: SocketId, from: usize) -> Verdict {
+        let namespace = self.state.namespace(socket);
+        for (at, middleware) in self.namespaces[namespace].use_connect.iter_mut().enumerate().skip(from) {
+            match middleware {
+                Middleware::Sync(check) => {
+                    if let Err(refusal) = check(&mut Socket::new(context, &mut self.state, socket)) {
+                        return Verdict::Refuse(refusal);
+                    }
+                }
+                Middleware::Async(check) => {
+                    let check = check(SocketRef::new(context, &self.state, socket));
+                    let handle = self.state.handle.clone();
+                    let task = async move {
+                        let checked = check.await;
+                        let go_on = move |io: &mut Self, context: &mut dyn Context| {
+                            io.resume_joining(context, socket, at + 1, checked);
+                        };
+                        // An error says that the server has ended.
+                        let _ = handle.submit(Box::new(go_on)).await;
+                    };
+                    let is_started = self.state.spawn(socket, task);
+                    return if is_started { Verdict::Pending } else { Verdict::Refuse(Refusal::new("Server is busy")) };
+                }
+            }
+        }
+        Verdict::Accept
+    }
+
+    /// Goes on with a client's joining when an asynchronous middleware has decided.
+    fn resume_joining(
+        &mut self,
+        context: &mut dyn Context,
+        socket: SocketId,
+        from: usize,
+        checked: Result<(), Refusal>,
+    ) {
+        if context.socket_id(socket).is_none() {
+            // It has left meanwhile; the application never heard of it.
+            self.state.sockets.remove(&socket);
+            return;
+        }
+        let verdict = match checked {
+            Ok(()) => self.ask_middlewares(context, socket, from),
+            Err(refusal) => Verdict::Refuse(refusal),
+        };
+        match verdict {
+            Verdict::Pending => {}
+            Verdict::Accept => {
+                context.accept(socket);
+                if context.count(Aim::socket(socket).target()) == 0 {
+                    self.state.sockets.remove(&socket);
+                }
+            }
+            Verdict::Refuse(refusal) => {
+                self.state.sockets.remove(&socket);
+                context.refuse(socket, refusal.message(), refusal.data());
+            }
+        }
+    }
+
+    /// Lets go of what is kept of clients that did not come back.
+    fn forget_absent(&mut self, context: &dyn Context) {
+        while let Some(socket) = self.absent.front().copied() {
+            let is_gone = context.socket_id(socket).is_none();
+            if !is_gone && context.session(socket).is_none() {
+                return;
+            }
+            self.absent.pop_front();
+            if is_gone {
+                self.state.sockets.remove(&socket);
+            }
+        }
+    }
+}
