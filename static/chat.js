@@ -69,7 +69,7 @@ function connect() {
   setTimeout(() => connecting && showBanner(t.connecting, ''), 700);
   socket.on('connect', () => socket.recovered && cameOnline());
   socket.on('hello', onHello);
-  socket.on('history', message => onMessage(message, visits === 1));
+  socket.on('history', (...messages) => messages.forEach(message => onMessage(message, visits === 1)));
   socket.on('message', message => onMessage(message, false));
   socket.on('online', onOnline);
   socket.on('offline', onOffline);

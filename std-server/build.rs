@@ -23,25 +23,15 @@ fn main() {
 }
 
 fn embed() -> Result<(), String> {
-    let variable = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .ok_or_else(|| format!("cargo did not set {name}"))
-    };
+    let variable = |name| env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("cargo did not set {name}"));
     let folder = variable("CARGO_MANIFEST_DIR")?.join("../static");
     let out = variable("OUT_DIR")?;
     println!("cargo::rerun-if-changed={}", folder.display());
 
     let names = names(&folder).map_err(|problem| {
-        format!(
-            "the pages to embed, {}, cannot be read: {problem}; build from the whole repository",
-            folder.display()
-        )
+        format!("the pages to embed, {}, cannot be read: {problem}; build from the whole repository", folder.display())
     })?;
-    if let Some(missing) = REQUIRED
-        .iter()
-        .find(|required| !names.iter().any(|name| name == *required))
-    {
+    if let Some(missing) = REQUIRED.iter().find(|required| !names.iter().any(|name| name == *required)) {
         return Err(format!(
             "{} has no {missing}, which the server embeds; build from the whole repository",
             folder.display()
@@ -50,13 +40,11 @@ fn embed() -> Result<(), String> {
     let mut table = String::from("&[\n");
     for name in &names {
         table.push_str(
-            &row(&folder, &out, name)
-                .map_err(|problem| format!("{}: {problem}", folder.join(name).display()))?,
+            &row(&folder, &out, name).map_err(|problem| format!("{}: {problem}", folder.join(name).display()))?,
         );
     }
     table.push_str("]\n");
-    fs::write(out.join("pages.rs"), table)
-        .map_err(|problem| format!("{}: {problem}", out.display()))
+    fs::write(out.join("pages.rs"), table).map_err(|problem| format!("{}: {problem}", out.display()))
 }
 
 /// The files of the folder in a fixed order, without hidden ones (editors and file managers leave some).
@@ -64,17 +52,13 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry
-            .file_name()
-            .into_string()
-            .map_err(|name| io::Error::other(format!("{name:?} is not UTF-8")))?;
+        let name =
+            entry.file_name().into_string().map_err(|name| io::Error::other(format!("{name:?} is not UTF-8")))?;
         if name.starts_with('.') {
             continue;
         }
         if !entry.path().is_file() {
-            return Err(io::Error::other(format!(
-                "{name} is not a file, and only files are embedded"
-            )));
+            return Err(io::Error::other(format!("{name} is not a file, and only files are embedded")));
         }
         names.push(name);
     }
@@ -85,9 +69,7 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
 fn row(folder: &Path, out: &Path, name: &str) -> io::Result<String> {
     let raw = fs::read(folder.join(name))?;
     let plain = match prepare::Syntax::of(name) {
-        Some(syntax) => syntax
-            .squeeze(&String::from_utf8(raw).map_err(io::Error::other)?)
-            .into_bytes(),
+        Some(syntax) => syntax.squeeze(&String::from_utf8(raw).map_err(io::Error::other)?).into_bytes(),
         None => raw,
     };
     let zipped = gzip(&plain)?;
@@ -98,19 +80,14 @@ fn row(folder: &Path, out: &Path, name: &str) -> io::Result<String> {
     };
     let plain = body(out, name, &plain)?;
     let media_type = entity::media_type(name);
-    Ok(format!(
-        "    Page {{ name: {name:?}, media_type: {media_type:?}, plain: {plain}, gzip: {gzip} }},\n"
-    ))
+    Ok(format!("    Page {{ name: {name:?}, media_type: {media_type:?}, plain: {plain}, gzip: {gzip} }},\n"))
 }
 
 /// Each form of a page has an ETag of its own, as strong validators must (RFC 9110, 8.8.3.3).
 fn body(out: &Path, name: &str, bytes: &[u8]) -> io::Result<String> {
     let path = out.join(name);
     fs::write(&path, bytes)?;
-    Ok(format!(
-        "Body {{ etag: {:?}, bytes: include_bytes!({path:?}) }}",
-        entity::etag(bytes)
-    ))
+    Ok(format!("Body {{ etag: {:?}, bytes: include_bytes!({path:?}) }}", entity::etag(bytes)))
 }
 
 fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {

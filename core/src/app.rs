@@ -1,9 +1,9 @@
 //! What an application is to the server, and the server to an application.
 
+use crate::engine::session::CloseReason;
 use crate::error::CapacityError;
 use crate::frames::FrameId;
 use crate::ids::{AckId, Reply, SessionId, SocketId, TimerId};
-use crate::engine::session::CloseReason;
 use crate::time::{Duration, Now};
 pub use crate::wire::socket::Name;
 
@@ -223,6 +223,11 @@ pub struct Attachment(pub(crate) FrameId);
 #[must_use = "it occupies memory until it is discarded"]
 pub struct Prepared(pub(crate) FrameId);
 
+/// Bytes that the server holds for the application, until [`Context::forget`].
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "they occupy memory until they are forgotten"]
+pub struct Stored(pub(crate) FrameId);
+
 /// Who is to get an event: a plain value, resolved when it is used. A socket that is meant twice gets it once.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -335,6 +340,18 @@ pub trait Context {
 
     /// Frees an event that was encoded ahead.
     fn discard(&mut self, prepared: Prepared);
+
+    /// Keeps bytes where packets are kept, within the same bounds.
+    ///
+    /// # Errors
+    /// [`CapacityError::Frames`] if there is no memory for them.
+    fn store(&mut self, bytes: &[u8]) -> Result<Stored, CapacityError>;
+
+    /// Bytes that were kept.
+    fn stored(&self, stored: &Stored) -> &[u8];
+
+    /// Frees bytes that were kept.
+    fn forget(&mut self, stored: Stored);
 
     /// The bytes of a binary value from a client.
     fn attachment(&self, attachment: Attachment) -> &[u8];

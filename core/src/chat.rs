@@ -1,8 +1,7 @@
 //! The chat: an application on [`Server`](crate::Server) that runs on a host and on a microcontroller alike.
 //!
 //! Its events are described in the project's README. The time of everything is the server's; a server without a clock says
-//! `null` and how long it has been up. The last messages are kept as encoded `history` events, so that whoever comes in gets
-//! them without anything being encoded again.
+//! `null` and how long it has been up. The last messages are kept as JSON, for whoever comes in later.
 
 use core::hash::Hasher;
 
@@ -10,7 +9,7 @@ use heapless::deque::DequeView;
 use heapless::{Deque, String};
 use serde::Serialize;
 
-use crate::app::{App, Connect, Context, Decision, Event, Payload, Prepared, Target};
+use crate::app::{App, Connect, Context, Decision, Event, Payload, Prepared, Stored, Target};
 use crate::engine::session::CloseReason;
 use crate::error::CapacityError;
 use crate::ids::{Reply, SocketId};
@@ -60,10 +59,10 @@ impl<const MESSAGES: usize, const RECENT: usize, const SCRATCH: usize> Default
     }
 }
 
-/// A message that is remembered: its `history` event.
+/// A message that is remembered, as JSON.
 #[derive(Debug)]
 struct Remembered {
-    event: Prepared,
+    said: Stored,
     bytes: usize,
 }
 
@@ -242,10 +241,35 @@ impl<'m> Chat<'m> {
         let len = serde_json_core::to_slice(&hello, self.scratch).map_err(|_| Refused::Busy)?;
         let len = write_users(context, self.limits.users_shown_max, self.scratch, len)?;
         context.emit(Target::socket(socket), "hello", Payload::json(text(self.scratch, len)))?;
-        for remembered in self.history.iter() {
-            context.send_prepared(Target::socket(socket), &remembered.event);
-        }
+        self.tell_history(context, socket);
         Ok(())
+    }
+
+    /// Tells who came what was said, in a few events: some clients take no more than 16 packets from one poll. Where memory
+    /// is short for that, the rest of it is left out.
+    fn tell_history(&mut self, context: &mut dyn Context, socket: SocketId) {
+        const EVENTS_MAX: usize = 12;
+        let each = self.history.iter().count().div_ceil(EVENTS_MAX).max(1);
+        let (mut at, mut count) = (0, 0);
+        for remembered in self.history.iter() {
+            let said = context.stored(&remembered.said);
+            let fits = at + 1 + said.len() <= self.scratch.len();
+            if count > 0 && (count == each || !fits) {
+                let told = context.emit(Target::socket(socket), "history", Payload::json(text(self.scratch, at)));
+                if told.is_err() {
+                    return;
+                }
+                (at, count) = (0, 0);
+            }
+            let said = context.stored(&remembered.said);
+            let comma: &[u8] = if count > 0 { b"," } else { b"" };
+            if put(self.scratch, &mut at, comma).and_then(|()| put(self.scratch, &mut at, said)).is_some() {
+                count += 1;
+            }
+        }
+        if count > 0 {
+            let _ = context.emit(Target::socket(socket), "history", Payload::json(text(self.scratch, at)));
+        }
     }
 
     /// Tells everybody else that somebody came or left.
@@ -281,13 +305,13 @@ impl<'m> Chat<'m> {
         }
         let time = Time::of(context.now());
         let number = self.next_message;
-        let (message, history, bytes) = self.encode(context, socket, said, number, time)?;
+        let (message, remembered) = self.encode(context, socket, said, number, time)?;
         self.next_message += 1;
         // The sender knows which of the messages is its own before it sees it come back.
         let confirmed = self.confirm(context, number, time, reply);
         context.send_prepared(Target::all(), &message);
         context.discard(message);
-        self.remember(context, Remembered { event: history, bytes });
+        self.remember(context, remembered);
         if let Some(key) = key {
             if self.recent.is_full() {
                 self.recent.pop_front();
@@ -306,7 +330,7 @@ impl<'m> Chat<'m> {
         said: &str,
         number: u64,
         time: Time,
-    ) -> Result<(Prepared, Prepared, usize), Refused> {
+    ) -> Result<(Prepared, Remembered), Refused> {
         let (from, name) = identity(context, socket)?;
         let id = self.message_id(context, number);
         let (text_buffer, json_buffer) = self.scratch.split_at_mut(self.scratch.len() / 2);
@@ -314,12 +338,11 @@ impl<'m> Chat<'m> {
         if text.is_empty() {
             return Err(Refused::Empty);
         }
-        let said =
-            Said { id: &id, from: &from, name: &name, text, time: time.text(), uptime_ms: time.uptime_ms() };
+        let said = Said { id: &id, from: &from, name: &name, text, time: time.text(), uptime_ms: time.uptime_ms() };
         let json = write(&said, json_buffer).map_err(|_| Refused::TooLong)?;
         let message = context.prepare("message", json)?;
-        match context.prepare("history", json) {
-            Ok(history) => Ok((message, history, json.len())),
+        match context.store(json.as_bytes()) {
+            Ok(said) => Ok((message, Remembered { said, bytes: json.len() })),
             Err(error) => {
                 context.discard(message);
                 Err(error.into())
@@ -343,17 +366,17 @@ impl<'m> Chat<'m> {
     /// Keeps a message for those who come later, and forgets the oldest that are too many.
     fn remember(&mut self, context: &mut dyn Context, remembered: Remembered) {
         if remembered.bytes > self.limits.history_bytes_max {
-            return context.discard(remembered.event);
+            return context.forget(remembered.said);
         }
         while self.history.is_full() || self.history_bytes + remembered.bytes > self.limits.history_bytes_max {
             let Some(oldest) = self.history.pop_front() else { break };
             self.history_bytes -= oldest.bytes;
-            context.discard(oldest.event);
+            context.forget(oldest.said);
         }
         let bytes = remembered.bytes;
         match self.history.push_back(remembered) {
             Ok(()) => self.history_bytes += bytes,
-            Err(remembered) => context.discard(remembered.event),
+            Err(remembered) => context.forget(remembered.said),
         }
     }
 
@@ -374,8 +397,7 @@ impl<'m> Chat<'m> {
         let time = Time::of(context.now());
         let (id, name) = identity(context, socket)?;
         let answered = answer(context, reply, &Named { name: &name }, self.scratch);
-        let presence =
-            Presence { id: &id, name: &name, time: time.text(), uptime_ms: time.uptime_ms(), count: None };
+        let presence = Presence { id: &id, name: &name, time: time.text(), uptime_ms: time.uptime_ms(), count: None };
         let json = write(&presence, self.scratch)?;
         context.emit(Target::all(), "name", Payload::json(json))?;
         answered

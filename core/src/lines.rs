@@ -165,7 +165,9 @@ impl<A: App, M: Memory> Lines<A, M> {
         if let Some(place) = self.websockets.get_mut(at) {
             *place = Some(Attached { transport, line });
         }
-        self.lines[line as usize].signals = Signals { wake: true, close: false };
+        // The session may have ended since the answer to the request, when nobody could be told.
+        let close = !self.server.is_attached(transport);
+        self.lines[line as usize].signals = Signals { wake: true, close };
     }
 
     /// What the server wants of a WebSocket since this was asked last. Whoever asks is woken for the next time.
@@ -277,5 +279,83 @@ impl Line {
         if !running && let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::format;
+
+    use super::*;
+    use crate::engine::response::Refusal;
+    use crate::limits::Limits;
+    use crate::memory::{Entropy, Fixed, Lend};
+    use crate::wire::http::{self, HeadStatus};
+
+    struct Counting(u8);
+
+    impl Entropy for Counting {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            for byte in bytes {
+                self.0 = self.0.wrapping_mul(5).wrapping_add(1);
+                *byte = self.0;
+            }
+        }
+    }
+
+    struct Quiet;
+
+    impl App for Quiet {}
+
+    fn answer<M: Memory>(lines: &mut Lines<Quiet, M>, line: u32, target: &str, fields: &str) -> Answer {
+        let bytes = format!("GET /socket.io/?EIO=4&transport={target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let Ok(HeadStatus::Complete { head, .. }) = http::parse(bytes.as_bytes()) else { panic!("{bytes}") };
+        lines.request(Now::default(), line, &head);
+        match lines.poll_answer(line, &Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => panic!("no answer to {target}"),
+        }
+    }
+
+    #[test]
+    fn polls_have_a_cap_of_their_own_until_they_are_websockets() {
+        const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let mut memory = Fixed::<4, 4, 2, 4, 16, 1, 16, 2048, 0>::new();
+        let (mut vec, mut websockets) = (heapless::Vec::<Line, 4>::new(), heapless::Vec::<Option<Attached>, 4>::new());
+        let limits = Limits { polling_clients_max: 1, ..Limits::default() };
+        let server = Server::new(Quiet, memory.lend(Counting(1)), limits).expect("limits that can be");
+        let mut lines = Lines::new(server, Lend::new(&mut vec), Lend::new(&mut websockets));
+        assert!((0..4).all(|line| lines.open(line)));
+        assert!(!lines.open(4));
+
+        let Answer::Packets { transport } = answer(&mut lines, 0, "polling", "") else { panic!("let in") };
+        let waiting = lines.server().waiting(transport);
+        assert_eq!(waiting.packets, 1);
+        let Some(outgoing) = lines.next(transport, usize::MAX) else { panic!("OPEN") };
+        let crate::OutgoingPacket::Text(frame) = outgoing.packet else { panic!("text") };
+        let open = std::string::String::from_utf8(crate::frames::Frames::bytes(lines.server().frames(), frame).into());
+        let open = open.expect("text");
+        assert_eq!(waiting.body_bytes, open.len());
+        lines.flushed(Now::default(), 0, transport);
+        let sid = &open[9..29];
+
+        assert_eq!(answer(&mut lines, 1, "polling", ""), Answer::Refuse(Refusal::TooManyClients));
+        assert!(matches!(answer(&mut lines, 1, "websocket", UPGRADE), Answer::Upgrade { .. }));
+        let probe = answer(&mut lines, 2, &format!("websocket&sid={sid}"), UPGRADE);
+        let Answer::Upgrade { transport: probe } = probe else { panic!("{probe:?}") };
+        lines.attach(2, probe);
+        assert_eq!(answer(&mut lines, 3, "polling", ""), Answer::Refuse(Refusal::TooManyClients));
+        for text in ["2probe", "5"] {
+            lines.message(Now::default(), 2, probe, Message::Text(text));
+        }
+        assert!(matches!(answer(&mut lines, 3, "polling", ""), Answer::Packets { .. }));
+        // Who is gone does not count any more, and whoever it was is told.
+        lines.lost(Now::default(), 2, probe, CloseReason::TransportClose);
+        assert_eq!(lines.gone(2), Some(CloseReason::TransportClose));
+        assert!(!lines.server().is_attached(probe));
+        assert_eq!(lines.server().sessions(), 2);
     }
 }

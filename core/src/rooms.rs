@@ -7,9 +7,9 @@ use core::hash::Hasher;
 
 use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
+use crate::ids::SocketId;
 use crate::index::{Chained, Index};
 use crate::memory::Memory;
-use crate::ids::SocketId;
 use crate::socket::room_changes::{Change, RoomChanges};
 use crate::socket::{Socket, SocketTable};
 use crate::table::{NONE, Slot, Table};

@@ -1,11 +1,11 @@
 //! The server: inputs in, outputs out. It routes; the layers below it parse and decide.
 
 use crate::app::{App, Attachments, Connect, Context, Decision, Event, Message, Payload, Protocol, RoomChange};
+use crate::engine::Received;
 use crate::engine::outbox::{Outgoing, Waiting};
 use crate::engine::response::{Answer, Refusal};
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::Carrier;
-use crate::engine::Received;
 use crate::error::ConfigError;
 use crate::frames::Frames;
 use crate::ids::{Reply, RequestId, SessionId, Sid, TransportId};
@@ -176,7 +176,8 @@ impl<A: App, M: Memory> Server<A, M> {
                     return Some(output);
                 }
             }
-            let busy = self.sockets.engine.shut_down_one() || self.sockets.engine.expire_one()
+            let busy = self.sockets.engine.shut_down_one()
+                || self.sockets.engine.expire_one()
                 || self.sockets.expire_absent()
                 || self.tell_room_change()
                 || self.expire_deadline();
@@ -419,7 +420,9 @@ impl<A: App, M: Memory> Server<A, M> {
         match (self.app.protocol(), received) {
             (Protocol::EngineIo, _) => self.deliver_plain(index, received),
             #[cfg(feature = "msgpack")]
-            (Protocol::SocketIo, _) if self.limits().parser == crate::limits::Parser::Msgpack => self.msgpack(index, received),
+            (Protocol::SocketIo, _) if self.limits().parser == crate::limits::Parser::Msgpack => {
+                self.msgpack(index, received)
+            }
             (Protocol::SocketIo, Received::Text(text)) => self.packet(index, text),
             (Protocol::SocketIo, Received::Base64(_) | Received::Binary(_)) => self.attachment(index, received),
         }

@@ -75,8 +75,8 @@ impl UnixTime {
         const MIN_MS: i64 = -62_167_219_200_000;
         const MAX_MS: i64 = 253_402_300_799_999;
         let ms = self.ms.clamp(MIN_MS, MAX_MS);
-        let date_time = time::OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000))
-            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        let date_time =
+            time::OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000)).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
         let (year, month, day) = date_time.to_calendar_date();
         let (hour, minute, second) = date_time.to_hms();
         let mut text = Rfc3339 { text: *b"0000-00-00T00:00:00.000Z" };

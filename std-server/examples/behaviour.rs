@@ -4,66 +4,49 @@
 
 mod common;
 
-use std::collections::HashMap;
-
-use sprat::{AckError, Args, Event, Io, Refusal, ServeError, Socket, Value, json};
+use sprat::{AckError, Args, Io, Namespace, Refusal, ServeError, Value, json};
 
 /// The settings of the contract.
 const SETTINGS: [&str; 4] =
     ["--ping-interval=1000", "--ping-timeout=1000", "--max-payload=100000", "--recovery-timeout=60000"];
 
 fn main() -> Result<(), ServeError> {
-    behaviour().run(common::config(&SETTINGS))
+    let mut io = Io::new();
+    behave(io.of("/"));
+
+    let custom = io.of("/custom");
+    behave(custom);
+    custom.on_connection(|socket| {
+        let auth: Value = socket.auth().unwrap_or_default();
+        socket.emit("auth", auth);
+    });
+
+    let guarded = io.of("/guarded");
+    behave(guarded);
+    guarded.use_connect(|socket| match socket.auth::<Value>() {
+        Ok(auth) if auth.get("token").is_some() => Ok(()),
+        Ok(_) | Err(_) => Err(Refusal::new("not authorized").with_data(json!({ "code": 1 }))),
+    });
+    io.run(common::config(&SETTINGS))
 }
 
-fn behaviour() -> Io {
-    let mut io = Io::new();
-    io.on_raw("echo", echo);
-    io.on_raw("binary", echo);
-    for (event, answer) in [("back", "back"), ("message", "message"), ("binary-back", "binary-back")] {
-        io.on_raw(event, move |socket, event| socket.emit_payload(answer, event.payload()));
-    }
-    io.on("ask", |socket, (), _ack| {
-        socket.emit_with_ack("question", 1, None, |socket, answer: Result<Args, AckError>| {
-            if let Ok(args) = answer {
-                socket.emit("answered", args);
+/// The events that every namespace has.
+fn behave(namespace: &mut Namespace) {
+    namespace.on_raw("echo", |socket, mut event| {
+        let payload = event.payload();
+        event.ack().send_payload(socket, payload);
+    });
+    namespace.on_raw("back", |socket, event| socket.emit_payload("back", event.payload()));
+    namespace.on_raw("all", |socket, event| socket.broadcast_payload("all", event.payload()));
+    namespace.on("ask", |socket, question: Args, _ack| {
+        socket.emit_with_ack("question", question, None, |socket, answer: Result<Args, AckError>| {
+            if let Ok(answer) = answer {
+                socket.emit("answered", answer);
             }
         });
     });
-    io.on("count", |socket, n: u32, _ack| (0..n).for_each(|i| socket.emit("n", i)));
-    io.on("silent", |_socket, (), _ack| {});
-    let mut times_by_key = HashMap::<String, u32>::new();
-    io.on("third", move |socket, key: Value, ack| {
-        let times = times_by_key.entry(key.to_string()).or_default();
-        *times += 1;
-        if *times >= 3 {
-            ack.send(socket, *times);
-        }
-    });
-    io.on("handshake", |socket, (), ack| {
-        let handshake = socket.handshake();
-        let query: serde_json::Map<String, Value> =
-            handshake.queries().map(|(key, value)| (key, Value::String(value))).collect();
-        ack.send(socket, json!({ "query": query, "header": handshake.header("x-test") }));
-    });
-    io.on_raw("all", |socket, event| socket.broadcast_payload("all", event.payload()));
-    io.on("bye", |socket, (), _ack| socket.disconnect(false));
-    io.on("bye-all", |socket, (), _ack| socket.disconnect(true));
-    io.on("drop", |socket, (), _ack| socket.drop_connection());
-
-    let custom = io.of("/custom");
-    custom.on_connection(|socket| {
-        let auth = socket.auth::<Value>().unwrap_or_default();
-        socket.emit("auth", auth);
-    });
-    custom.on_raw("echo", echo);
-
-    io.of("/refused").use_connect(|_| Err(Refusal::new("not authorized").with_data(json!({ "code": 1 }))));
-    io
-}
-
-/// Acknowledges with what came.
-fn echo(socket: &mut Socket<'_>, mut event: Event<'_>) {
-    let payload = event.payload();
-    event.ack().send_payload(socket, payload);
+    namespace.on("count", |socket, n: u32, _ack| (0..n).for_each(|i| socket.emit("n", i)));
+    namespace.on("bye", |socket, (), _ack| socket.disconnect(false));
+    namespace.on("bye-all", |socket, (), _ack| socket.disconnect(true));
+    namespace.on("drop", |socket, (), _ack| socket.drop_connection());
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 use std::rc::Rc;
 
 use sprat::{Binary, Io, ServeError};

@@ -1,7 +1,11 @@
 //! The chat on a host, with the limits of a microcontroller: what the firmware in `core/examples` is compared with.
 
 #[path = "../../core/examples/firmware/src/limits.rs"]
-#[allow(dead_code, reason = "some limits are about memory that a host has anyway")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "it is a module of the firmware, and half of it is about memory that a host has anyway"
+)]
 mod limits;
 
 use std::process::ExitCode;

@@ -19,10 +19,7 @@ pub fn bind(addresses: &[ListenAddr]) -> Result<Vec<TcpListener>, BindProblem> {
             ListenAddr::All { port } => open_all(port),
             ListenAddr::One(address) => open(address).map(|listener| vec![listener]),
         };
-        listeners.extend(opened.map_err(|problem| BindProblem {
-            address: *address,
-            problem,
-        })?);
+        listeners.extend(opened.map_err(|problem| BindProblem { address: *address, problem })?);
     }
     Ok(listeners)
 }
@@ -55,9 +52,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn is_without_ipv6(problem: &io::Error) -> bool {
     let code = rustix::io::Errno::from_io_error(problem);
-    code.is_some_and(|code| {
-        code == rustix::io::Errno::AFNOSUPPORT || code == rustix::io::Errno::ADDRNOTAVAIL
-    })
+    code.is_some_and(|code| code == rustix::io::Errno::AFNOSUPPORT || code == rustix::io::Errno::ADDRNOTAVAIL)
 }
 
 fn takes_ipv4(ipv6: &TcpListener) -> bool {
@@ -90,14 +85,8 @@ impl core::error::Error for BindProblem {
 /// What to print when the server is ready: one line for each address that people can open.
 pub fn ready_text(listeners: &[TcpListener]) -> io::Result<String> {
     let bound: Vec<Bound> = listeners.iter().map(Bound::of).collect::<io::Result<_>>()?;
-    let interfaces = if bound
-        .iter()
-        .any(|bound| bound.address.ip().is_unspecified())
-    {
-        interfaces()
-    } else {
-        Vec::new()
-    };
+    let interfaces =
+        if bound.iter().any(|bound| bound.address.ip().is_unspecified()) { interfaces() } else { Vec::new() };
     let mut text = format!("Sprat {} is ready:\n", env!("CARGO_PKG_VERSION"));
     for url in urls(&bound, &interfaces) {
         text.push_str(&format!("  {url}\n"));
@@ -111,11 +100,7 @@ fn interfaces() -> Vec<IpAddr> {
         log::debug!("the addresses of this machine are not known: {problem}");
         Vec::new()
     });
-    found
-        .into_iter()
-        .filter(|interface| interface.is_oper_up())
-        .map(|interface| interface.ip())
-        .collect()
+    found.into_iter().filter(|interface| interface.is_oper_up()).map(|interface| interface.ip()).collect()
 }
 
 /// A listening socket, as far as its address goes.
@@ -128,21 +113,14 @@ struct Bound {
 impl Bound {
     fn of(listener: &TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        Ok(Self {
-            address,
-            takes_ipv4: address.is_ipv4() || takes_ipv4(listener),
-        })
+        Ok(Self { address, takes_ipv4: address.is_ipv4() || takes_ipv4(listener) })
     }
 
     /// Whether a machine in the network can reach this socket by `address`, and a person would want to.
     fn reachable_by(&self, address: IpAddr) -> bool {
         match address {
-            IpAddr::V4(address) => {
-                self.takes_ipv4 && !address.is_loopback() && !address.is_link_local()
-            }
-            IpAddr::V6(address) => {
-                self.address.is_ipv6() && !address.is_loopback() && !address.is_unicast_link_local()
-            }
+            IpAddr::V4(address) => self.takes_ipv4 && !address.is_loopback() && !address.is_link_local(),
+            IpAddr::V6(address) => self.address.is_ipv6() && !address.is_loopback() && !address.is_unicast_link_local(),
         }
     }
 }
@@ -157,15 +135,9 @@ fn urls(bound: &[Bound], interfaces: &[IpAddr]) -> Vec<String> {
         }
         urls.push(format!("http://localhost:{port}/"));
         // IPv4 first: easier to type into a phone.
-        let (ipv4, ipv6): (Vec<IpAddr>, Vec<IpAddr>) = interfaces
-            .iter()
-            .filter(|address| socket.reachable_by(**address))
-            .partition(|address| address.is_ipv4());
-        urls.extend(
-            ipv4.into_iter()
-                .chain(ipv6)
-                .map(|address| format!("http://{}/", SocketAddr::new(address, port))),
-        );
+        let (ipv4, ipv6): (Vec<IpAddr>, Vec<IpAddr>) =
+            interfaces.iter().filter(|address| socket.reachable_by(**address)).partition(|address| address.is_ipv4());
+        urls.extend(ipv4.into_iter().chain(ipv6).map(|address| format!("http://{}/", SocketAddr::new(address, port))));
     }
     let mut seen = std::collections::BTreeSet::new();
     urls.retain(|url| seen.insert(url.clone()));
@@ -183,22 +155,11 @@ mod tests {
     use std::net::TcpStream;
 
     fn bound(address: &str, takes_ipv4: bool) -> Bound {
-        Bound {
-            address: address.parse().unwrap(),
-            takes_ipv4,
-        }
+        Bound { address: address.parse().unwrap(), takes_ipv4 }
     }
 
     fn shown(bound: &[Bound]) -> Vec<String> {
-        let interfaces = [
-            "127.0.0.1",
-            "::1",
-            "2001:db8::5",
-            "192.168.1.20",
-            "fe80::1",
-            "169.254.3.4",
-            "10.0.0.7",
-        ];
+        let interfaces = ["127.0.0.1", "::1", "2001:db8::5", "192.168.1.20", "fe80::1", "169.254.3.4", "10.0.0.7"];
         urls(bound, &interfaces.map(|address| address.parse().unwrap()))
     }
 
@@ -217,10 +178,7 @@ mod tests {
             "http://192.168.1.20:3000/",
             "http://10.0.0.7:3000/",
         ];
-        assert_eq!(
-            shown(&[bound("[::]:3000", false), bound("0.0.0.0:3000", true)]),
-            apart
-        );
+        assert_eq!(shown(&[bound("[::]:3000", false), bound("0.0.0.0:3000", true)]), apart);
         assert_eq!(shown(&[bound("0.0.0.0:3000", true)]), both[..3]);
         assert_eq!(
             shown(&[bound("127.0.0.1:81", true), bound("[::1]:82", false)]),
@@ -239,27 +197,15 @@ mod tests {
         }
         let text = ready_text(&listeners).unwrap();
         let mut lines = text.lines();
-        assert_eq!(
-            lines.next(),
-            Some(concat!("Sprat ", env!("CARGO_PKG_VERSION"), " is ready:"))
-        );
-        assert_eq!(
-            lines.next(),
-            Some(format!("  http://localhost:{port}/").as_str())
-        );
-        assert!(
-            !text.contains("127.0.0.1") && !text.contains("fe80"),
-            "{text}"
-        );
+        assert_eq!(lines.next(), Some(concat!("Sprat ", env!("CARGO_PKG_VERSION"), " is ready:")));
+        assert_eq!(lines.next(), Some(format!("  http://localhost:{port}/").as_str()));
+        assert!(!text.contains("127.0.0.1") && !text.contains("fe80"), "{text}");
     }
 
     #[test]
     fn listeners_do_not_block() {
         let listeners = bind(&[ListenAddr::One("127.0.0.1:0".parse().unwrap())]).unwrap();
-        assert_eq!(
-            listeners[0].accept().unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
+        assert_eq!(listeners[0].accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]
@@ -267,14 +213,8 @@ mod tests {
         let first = bind(&[ListenAddr::One("127.0.0.1:0".parse().unwrap())]).unwrap();
         let taken = first[0].local_addr().unwrap();
         let problem = bind(&[ListenAddr::One(taken)]).unwrap_err().to_string();
-        assert!(
-            problem.starts_with(&format!("cannot listen at {taken}: ")),
-            "{problem}"
-        );
-        assert!(
-            problem.ends_with("choose another port with --listen"),
-            "{problem}"
-        );
+        assert!(problem.starts_with(&format!("cannot listen at {taken}: ")), "{problem}");
+        assert!(problem.ends_with("choose another port with --listen"), "{problem}");
     }
 
     #[test]

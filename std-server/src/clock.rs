@@ -10,29 +10,18 @@ pub struct Clock {
 
 impl Clock {
     /// Starts the monotonic clock at zero.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the place that reads the clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub fn start() -> Self {
-        Self {
-            origin: std::time::Instant::now(),
-        }
+        Self { origin: std::time::Instant::now() }
     }
 
     /// What both clocks say now.
     pub fn now(&self) -> Now {
-        Now {
-            instant: self.instant(),
-            wall: Some(wall()),
-        }
+        Now { instant: self.instant(), wall: Some(wall()) }
     }
 
     /// The monotonic clock alone, for deadlines.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the place that reads the clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub fn instant(&self) -> Instant {
         Instant::from_ms(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
@@ -41,16 +30,12 @@ impl Clock {
     ///
     /// `None` if that is further away than the system's clock can count.
     pub fn deadline(&self, instant: Instant) -> Option<std::time::Instant> {
-        self.origin
-            .checked_add(core::time::Duration::from_millis(instant.as_ms()))
+        self.origin.checked_add(core::time::Duration::from_millis(instant.as_ms()))
     }
 }
 
 /// What the wall clock says now.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the place that reads the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
 pub fn wall() -> UnixTime {
     unix_time(time::OffsetDateTime::now_utc())
 }
@@ -76,9 +61,7 @@ mod tests {
     fn a_deadline_is_the_instant_on_the_clock_of_the_runtime() {
         let clock = Clock::start();
         assert_eq!(clock.deadline(Instant::from_ms(0)), Some(clock.origin));
-        let later = clock
-            .deadline(Instant::from_ms(1500))
-            .map(|at| at.duration_since(clock.origin));
+        let later = clock.deadline(Instant::from_ms(1500)).map(|at| at.duration_since(clock.origin));
         assert_eq!(later, Some(core::time::Duration::from_millis(1500)));
         assert!(clock.deadline(clock.instant()).is_some());
     }
@@ -90,22 +73,13 @@ mod tests {
         std::fs::write(&path, b"now").unwrap();
         let changed = std::fs::metadata(&path).unwrap().modified().unwrap();
         std::fs::remove_file(&path).unwrap();
-        let file_ms = changed
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_millis() as i64;
+        let file_ms = changed.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
         assert!((wall().as_ms() - file_ms).abs() < 10_000);
     }
 
     #[test]
     fn milliseconds_round_down_also_before_the_epoch() {
-        for (ns, ms) in [
-            (0, 0),
-            (1_999_999, 1),
-            (-1, -1),
-            (-1_000_000, -1),
-            (-1_000_001, -2),
-        ] {
+        for (ns, ms) in [(0, 0), (1_999_999, 1), (-1, -1), (-1_000_000, -1), (-1_000_001, -2)] {
             let date_time = time::OffsetDateTime::from_unix_timestamp_nanos(ns).unwrap();
             assert_eq!(unix_time(date_time).as_ms(), ms, "{ns}");
         }

@@ -97,31 +97,21 @@ impl Config {
             Flags::Given(given) => given,
             Flags::Help => return Ok(Invocation::Help(options::help())),
             Flags::Version => {
-                return Ok(Invocation::Version(format!(
-                    "sprat {}\n",
-                    env!("CARGO_PKG_VERSION")
-                )));
+                return Ok(Invocation::Version(format!("sprat {}\n", env!("CARGO_PKG_VERSION"))));
             }
         };
         let mut config = Self::default();
         for setting in OPTIONS {
-            let of_flags: Vec<&OsString> = given
-                .iter()
-                .filter(|(flag, _)| *flag == setting.name)
-                .map(|(_, value)| value)
-                .collect();
+            let of_flags: Vec<&OsString> =
+                given.iter().filter(|(flag, _)| *flag == setting.name).map(|(_, value)| value).collect();
             if !of_flags.is_empty() {
-                setting
-                    .apply(&mut config, &of_flags)
-                    .map_err(|what| ConfigProblem::new(setting.flag(), what))?;
+                setting.apply(&mut config, &of_flags).map_err(|what| ConfigProblem::new(setting.flag(), what))?;
                 continue;
             }
             // An empty variable is an unset one: that is what container files make of a variable without a value.
             let variable = setting.variable();
             if let Some(value) = environment(&variable).filter(|value| !value.is_empty()) {
-                setting
-                    .apply(&mut config, &[&value])
-                    .map_err(|what| ConfigProblem::new(variable, what))?;
+                setting.apply(&mut config, &[&value]).map_err(|what| ConfigProblem::new(variable, what))?;
             }
         }
         Ok(Invocation::Run(config))
@@ -129,11 +119,9 @@ impl Config {
 
     /// Whether every value is within its documented range. What [`Config::from_args`] returns always is.
     pub fn check(&self) -> Result<(), ConfigProblem> {
-        OPTIONS.iter().try_for_each(|setting| {
-            setting
-                .check(self)
-                .map_err(|what| ConfigProblem::new(setting.flag(), what))
-        })
+        OPTIONS
+            .iter()
+            .try_for_each(|setting| setting.check(self).map_err(|what| ConfigProblem::new(setting.flag(), what)))
     }
 }
 
@@ -146,35 +134,29 @@ enum Flags {
 fn read_flags(args: impl IntoIterator<Item = OsString>) -> Result<Flags, ConfigProblem> {
     let mut parser = lexopt::Parser::from_args(args);
     let mut given = Vec::new();
-    while let Some(arg) = parser
-        .next()
-        .map_err(|problem| ConfigProblem::plain(problem.to_string()))?
-    {
+    while let Some(arg) = parser.next().map_err(|problem| ConfigProblem::plain(problem.to_string()))? {
         let setting = match arg {
             lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Flags::Help),
             lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => return Ok(Flags::Version),
-            lexopt::Arg::Long(name) => {
-                Setting::named(name).ok_or_else(|| unknown(&format!("--{name}")))?
-            }
+            lexopt::Arg::Long(name) => Setting::named(name).ok_or_else(|| unknown(&format!("--{name}")))?,
             lexopt::Arg::Short(letter) => return Err(unknown(&format!("-{letter}"))),
             lexopt::Arg::Value(value) => return Err(unknown(&value.to_string_lossy())),
         };
-        let value = parser.value().map_err(|_| {
-            ConfigProblem::new(setting.flag(), format!("needs a value: {}", setting.value))
-        })?;
+        let value = parser
+            .value()
+            .map_err(|_| ConfigProblem::new(setting.flag(), format!("needs a value: {}", setting.value)))?;
         given.push((setting.name, value));
     }
     Ok(Flags::Given(given))
 }
 
 fn unknown(argument: &str) -> ConfigProblem {
-    ConfigProblem::plain(format!(
-        "{argument:?} is not an option of sprat; try --help"
-    ))
+    ConfigProblem::plain(format!("{argument:?} is not an option of sprat; try --help"))
 }
 
 /// What the arguments ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a program makes one")]
 pub enum Invocation {
     /// Run the server with this configuration.
     Run(Config),

@@ -18,17 +18,11 @@ pub fn raise(max_clients: usize) -> Descriptors {
         }
     }
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    Descriptors {
-        max_clients: max_clients as u64,
-        needed,
-        allowed,
-    }
+    Descriptors { max_clients: max_clients as u64, needed, allowed }
 }
 
 fn needed(max_clients: u64) -> u64 {
-    OWN_DESCRIPTORS
-        .saturating_add(max_clients)
-        .saturating_add(max_clients / CLIENTS_PER_SPARE)
+    OWN_DESCRIPTORS.saturating_add(max_clients).saturating_add(max_clients / CLIENTS_PER_SPARE)
 }
 
 /// The limits to ask for, best first: with a higher ceiling, which needs a privilege, then up to the ceiling there is.
@@ -38,19 +32,10 @@ fn attempts(before: &Rlimit, needed: u64) -> Vec<Rlimit> {
     }
     match before.maximum {
         Some(maximum) if maximum < needed => vec![
-            Rlimit {
-                current: Some(needed),
-                maximum: Some(needed),
-            },
-            Rlimit {
-                current: Some(maximum),
-                maximum: Some(maximum),
-            },
+            Rlimit { current: Some(needed), maximum: Some(needed) },
+            Rlimit { current: Some(maximum), maximum: Some(maximum) },
         ],
-        maximum => vec![Rlimit {
-            current: Some(needed),
-            maximum,
-        }],
+        maximum => vec![Rlimit { current: Some(needed), maximum }],
     }
 }
 
@@ -92,46 +77,19 @@ mod tests {
     use super::*;
 
     fn limit(current: u64, maximum: u64) -> Rlimit {
-        Rlimit {
-            current: Some(current),
-            maximum: Some(maximum),
-        }
+        Rlimit { current: Some(current), maximum: Some(maximum) }
     }
 
     #[test]
     fn asks_for_what_is_needed_and_never_lowers() {
         let pairs = |before: Rlimit, needed| -> Vec<_> {
-            attempts(&before, needed)
-                .iter()
-                .map(|limit| (limit.current, limit.maximum))
-                .collect()
+            attempts(&before, needed).iter().map(|limit| (limit.current, limit.maximum)).collect()
         };
         assert_eq!(pairs(limit(1024, 4096), 1000), []);
-        assert_eq!(
-            pairs(
-                Rlimit {
-                    current: None,
-                    maximum: None
-                },
-                1000
-            ),
-            []
-        );
+        assert_eq!(pairs(Rlimit { current: None, maximum: None }, 1000), []);
         assert_eq!(pairs(limit(1024, 4096), 2000), [(Some(2000), Some(4096))]);
-        assert_eq!(
-            pairs(
-                Rlimit {
-                    current: Some(1024),
-                    maximum: None
-                },
-                2000
-            ),
-            [(Some(2000), None)]
-        );
-        assert_eq!(
-            pairs(limit(1024, 4096), 5000),
-            [(Some(5000), Some(5000)), (Some(4096), Some(4096))]
-        );
+        assert_eq!(pairs(Rlimit { current: Some(1024), maximum: None }, 2000), [(Some(2000), None)]);
+        assert_eq!(pairs(limit(1024, 4096), 5000), [(Some(5000), Some(5000)), (Some(4096), Some(4096))]);
     }
 
     #[test]
@@ -151,36 +109,15 @@ mod tests {
 
     #[test]
     fn too_few_descriptors_are_one_warning_with_the_way_out() {
-        let enough = Descriptors {
-            max_clients: 800,
-            needed: needed(800),
-            allowed: needed(800),
-        };
+        let enough = Descriptors { max_clients: 800, needed: needed(800), allowed: needed(800) };
         assert_eq!((enough.warning(), enough.clients()), (None, 800));
-        let few = Descriptors {
-            max_clients: 10_000,
-            needed: needed(10_000),
-            allowed: 1024,
-        };
+        let few = Descriptors { max_clients: 10_000, needed: needed(10_000), allowed: 1024 };
         assert_eq!(few.clients(), 853);
         assert!(needed(few.clients()) <= 1024);
         let warning = few.warning().unwrap();
-        for part in [
-            "allows 1024 open files",
-            "about 853 of 10000 clients",
-            "ulimit -n 11314",
-            "LimitNOFILE=11314",
-        ] {
+        for part in ["allows 1024 open files", "about 853 of 10000 clients", "ulimit -n 11314", "LimitNOFILE=11314"] {
             assert!(warning.contains(part), "{warning}");
         }
-        assert_eq!(
-            Descriptors {
-                max_clients: 1,
-                needed: needed(1),
-                allowed: 10
-            }
-            .clients(),
-            0
-        );
+        assert_eq!(Descriptors { max_clients: 1, needed: needed(1), allowed: 10 }.clients(), 0);
     }
 }

@@ -9,10 +9,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use sprat_core::app;
-use sprat_core::wire::http::RequestHead;
 use sprat_core::ids::Sid;
+use sprat_core::wire::http::RequestHead;
 use sprat_core::{
-    Answer, App, CloseReason, Input, Output, OutgoingPacket, Refusal, RequestId, Server, SessionId, TransportId,
+    Answer, App, CloseReason, Input, OutgoingPacket, Output, Refusal, RequestId, Server, SessionId, TransportId,
 };
 
 use crate::clock::{self, Clock};
@@ -48,8 +48,6 @@ struct Line {
     /// How many requests it has brought: what an answer to an earlier one no longer matches.
     requests: u32,
     answer: Option<Answer>,
-    /// The other end.
-    address: Option<SocketAddr>,
     signals: Signals,
     waker: Option<Waker>,
 }
@@ -78,6 +76,9 @@ pub(crate) enum Packet {
     Text(SharedText),
 }
 
+/// A request and where it came from.
+type Asked<'a> = (&'a RequestHead<'a>, SocketAddr);
+
 impl<A: App> Engine<A> {
     pub(crate) fn new(server: Server<A, Host>, clock: Clock, handshakes: Option<Rc<RefCell<Handshakes>>>) -> Self {
         let inner = Inner {
@@ -92,14 +93,13 @@ impl<A: App> Engine<A> {
         Self { inner: Rc::new(RefCell::new(inner)) }
     }
 
-    /// A line for a new connection from an address.
-    pub(crate) fn line(&self, address: Option<SocketAddr>) -> LineHandle<A> {
+    /// A line for a new connection.
+    pub(crate) fn line(&self) -> LineHandle<A> {
         let inner = &mut *self.inner.borrow_mut();
         let index = inner.free_lines.pop().unwrap_or_else(|| {
             inner.lines.push(Line::default());
             (inner.lines.len() - 1) as u32
         });
-        inner.lines[index as usize].address = address;
         LineHandle { engine: self.clone(), index }
     }
 
@@ -146,25 +146,23 @@ impl<A: App> Engine<A> {
     pub(crate) fn payload_bytes_max(&self) -> usize {
         self.inner.borrow().server.limits().payload_bytes_max as usize
     }
-
 }
 
 impl<A: App> Inner<A> {
     /// Gives the server an input and carries out all that follows. The connection that brings it looks at its own line
     /// itself and need not be woken.
     fn drive(&mut self, input: Input<'_>, caller: Option<u32>) {
-        let head = if let Input::Request { head, .. } = input { Some(head) } else { None };
         self.server.handle(self.clock.now(), input);
-        self.follow(head, caller);
+        self.follow(None, caller);
     }
 
-    /// Carries out what the server wants. `head` is that of a request, if that is what has made the server want it.
-    fn follow(&mut self, head: Option<&RequestHead<'_>>, caller: Option<u32>) {
+    /// Carries out what the server wants. `asked` is the request that has made it want something, if one has.
+    fn follow(&mut self, asked: Option<Asked<'_>>, caller: Option<u32>) {
         while let Some(output) = self.server.poll() {
             match output {
                 Output::Close { transport } => self.signal(transport, caller, |signals| signals.close = true),
                 Output::Closed { session, reason } => self.closed(session, reason),
-                Output::Opened { session } => self.opened(session, head, caller),
+                Output::Opened { session } => self.opened(session, asked),
                 Output::Respond { request, answer } => self.respond(request, answer, caller),
                 Output::Wake { transport } => self.signal(transport, caller, |signals| signals.wake = true),
             }
@@ -179,11 +177,10 @@ impl<A: App> Inner<A> {
         }
     }
 
-    fn opened(&mut self, session: SessionId, head: Option<&RequestHead<'_>>, caller: Option<u32>) {
+    fn opened(&self, session: SessionId, asked: Option<Asked<'_>>) {
         log::debug!("client {} is here", session.index());
-        if let (Some(handshakes), Some(head)) = (&self.handshakes, head) {
-            let address = caller.and_then(|line| self.lines.get(line as usize)).and_then(|line| line.address);
-            handshakes.borrow_mut().insert(session, head, address, clock::wall());
+        if let (Some(handshakes), Some((head, address))) = (&self.handshakes, asked) {
+            handshakes.borrow_mut().insert(session, head, Some(address), clock::wall());
         }
     }
 
@@ -233,14 +230,15 @@ impl<A: App> LineHandle<A> {
         &self.engine
     }
 
-    /// Brings a request. Its answer comes by [`Self::poll_answer`].
-    pub(crate) fn request(&self, head: &RequestHead<'_>) -> RequestId {
+    /// Brings a request from an address. Its answer comes by [`Self::poll_answer`].
+    pub(crate) fn request(&self, head: &RequestHead<'_>, address: SocketAddr) -> RequestId {
         let inner = &mut *self.engine.inner.borrow_mut();
         let line = &mut inner.lines[self.index as usize];
         line.requests = line.requests.wrapping_add(1);
         line.answer = None;
         let request = RequestId::new(self.index, line.requests);
-        inner.drive(Input::Request { request, head }, Some(self.index));
+        inner.server.handle(inner.clock.now(), Input::Request { request, head });
+        inner.follow(Some((head, address)), Some(self.index));
         request
     }
 

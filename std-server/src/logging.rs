@@ -12,10 +12,7 @@ use crate::clock;
 ///
 /// A program that has a logger of its own keeps it.
 pub fn start(level: LevelFilter) {
-    let logger = Logger {
-        level,
-        style: Style::of_stderr(),
-    };
+    let logger = Logger { level, style: Style::of_stderr() };
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
     }
@@ -29,11 +26,8 @@ struct Logger {
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let own = metadata.target().starts_with("sprat");
-        let limit = if own || self.level == LevelFilter::Trace {
-            self.level
-        } else {
-            self.level.min(LevelFilter::Warn)
-        };
+        let limit =
+            if own || self.level == LevelFilter::Trace { self.level } else { self.level.min(LevelFilter::Warn) };
         metadata.level() <= limit
     }
 
@@ -54,20 +48,9 @@ fn line(style: Style, time: UnixTime, record: &Record<'_>) -> String {
     // Writing into a String cannot fail.
     let _ = match style {
         Style::Journal => write!(text, "<{}>{}: ", syslog_severity(level), record.target()),
-        Style::Plain => write!(
-            text,
-            "{} {level:<5} {}: ",
-            time.rfc3339().as_str(),
-            record.target()
-        ),
+        Style::Plain => write!(text, "{} {level:<5} {}: ", time.rfc3339().as_str(), record.target()),
         Style::Colour => {
-            write!(
-                text,
-                "{} \x1b[{}m{level:<5}\x1b[0m {}: ",
-                time.rfc3339().as_str(),
-                colour(level),
-                record.target()
-            )
+            write!(text, "{} \x1b[{}m{level:<5}\x1b[0m {}: ", time.rfc3339().as_str(), colour(level), record.target())
         }
     };
     let _ = write!(OneLine(&mut text), "{}", record.args());
@@ -127,11 +110,7 @@ impl Style {
         }
         let no_colour = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = variable("TERM").is_none_or(|term| term == "dumb");
-        if std::io::stderr().is_terminal() && !no_colour && !dumb {
-            Self::Colour
-        } else {
-            Self::Plain
-        }
+        if std::io::stderr().is_terminal() && !no_colour && !dumb { Self::Colour } else { Self::Plain }
     }
 }
 
@@ -152,25 +131,15 @@ mod tests {
         line(
             style,
             time,
-            &Record::builder()
-                .level(level)
-                .target("sprat::engine")
-                .args(format_args!("{message}"))
-                .build(),
+            &Record::builder().level(level).target("sprat::engine").args(format_args!("{message}")).build(),
         )
     }
 
     #[test]
     fn each_style_has_its_line() {
         for (style, expected) in [
-            (
-                Style::Plain,
-                "2026-11-24T16:50:37.123Z WARN  sprat::engine: full\n",
-            ),
-            (
-                Style::Colour,
-                "2026-11-24T16:50:37.123Z \x1b[33mWARN \x1b[0m sprat::engine: full\n",
-            ),
+            (Style::Plain, "2026-11-24T16:50:37.123Z WARN  sprat::engine: full\n"),
+            (Style::Colour, "2026-11-24T16:50:37.123Z \x1b[33mWARN \x1b[0m sprat::engine: full\n"),
             (Style::Journal, "<4>sprat::engine: full\n"),
         ] {
             assert_eq!(written(style, Level::Warn, "full"), expected);
@@ -191,10 +160,7 @@ mod tests {
     #[test]
     fn other_crates_are_heard_from_warn_on_and_in_full_at_trace() {
         let enabled = |filter, level, target| {
-            let logger = Logger {
-                level: filter,
-                style: Style::Plain,
-            };
+            let logger = Logger { level: filter, style: Style::Plain };
             logger.enabled(&Metadata::builder().level(level).target(target).build())
         };
         assert!(enabled(LevelFilter::Debug, Level::Debug, "sprat::engine"));

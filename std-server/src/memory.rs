@@ -6,8 +6,8 @@ use bytes::Bytes;
 use sprat_core::Limits;
 use sprat_core::error::CapacityError;
 use sprat_core::frames::{FrameId, Frames};
-use sprat_core::wire::websocket::{Opcode, encode_header};
 use sprat_core::memory::{Entropy, Memory, Resources, Storage};
+use sprat_core::wire::websocket::{Opcode, encode_header};
 
 /// A vector with a longest length.
 #[derive(Debug)]

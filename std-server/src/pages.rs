@@ -18,8 +18,8 @@ use std::path::Path;
 use bytes::Bytes;
 
 pub use embedded::{Body, Page};
-pub(crate) use negotiate::{Coding, coding};
 use folder::{Folder, Found};
+pub(crate) use negotiate::{Coding, coding};
 use path::PagePath;
 
 /// The file of the client that answers under the Socket.IO path.
@@ -98,12 +98,7 @@ impl Pages {
         let prefix = prefix.trim_matches('/').to_owned();
         let moved_index = move_index(&prefix);
         let folder = folder.map(Folder::open).transpose()?;
-        Ok(Self {
-            prefix,
-            moved_index,
-            folder,
-            client: None,
-        })
+        Ok(Self { prefix, moved_index, folder, client: None })
     }
 
     /// Serves the official client's files of a folder, such as `node_modules/socket.io/client-dist`, in place of our own client.
@@ -151,12 +146,7 @@ impl Pages {
         Entity::embedded(page, request).respond(request)
     }
 
-    async fn respond_from(
-        &self,
-        folder: &Folder,
-        path: PagePath,
-        request: &PageRequest<'_>,
-    ) -> PageResponse {
+    async fn respond_from(&self, folder: &Folder, path: PagePath, request: &PageRequest<'_>) -> PageResponse {
         let client_file = self.client_file(&path);
         let is_client_script = client_file.is_some();
         let last_name = path.names().last().cloned();
@@ -166,34 +156,19 @@ impl Pages {
         }
         match found {
             Found::File(file) => {
-                let cache = if is_client_script {
-                    REVALIDATED_CLIENT
-                } else {
-                    REVALIDATED
-                };
+                let cache = if is_client_script { REVALIDATED_CLIENT } else { REVALIDATED };
                 // No policy: whose folder it is decides what its pages may do.
-                Entity {
-                    cache,
-                    ..Entity::new(file.media_type, file.etag.clone(), file.body())
-                }
-                .respond(request)
+                Entity { cache, ..Entity::new(file.media_type, file.etag.clone(), file.body()) }.respond(request)
             }
             Found::Folder => to_folder(request, last_name),
             Found::Nothing => match client_file {
                 Some(name) => self.client_script(name, request),
                 None => self.not_found(request),
             },
-            Found::TooLarge => text(
-                403,
-                request,
-                "This file is larger than the server serves.\n",
-            ),
+            Found::TooLarge => text(403, request, "This file is larger than the server serves.\n"),
             Found::Unreadable(problem) => {
                 // Not a warning: strangers decide how often it is written.
-                log::debug!(
-                    "a file of the static folder cannot be read: {}: {problem}",
-                    request.target
-                );
+                log::debug!("a file of the static folder cannot be read: {}: {problem}", request.target);
                 text(500, request, "This file cannot be read.\n")
             }
         }
@@ -217,22 +192,11 @@ impl Pages {
         let Some(page) = embedded::named(CLIENT_SCRIPT) else {
             return self.not_found(request);
         };
-        Entity {
-            cache: REVALIDATED_CLIENT,
-            ..Entity::embedded(page, request)
-        }
-        .respond(request)
+        Entity { cache: REVALIDATED_CLIENT, ..Entity::embedded(page, request) }.respond(request)
     }
 
     fn not_found(&self, request: &PageRequest<'_>) -> PageResponse {
-        text(
-            404,
-            request,
-            &format!(
-                "There is no such page. The page is at / and Socket.IO at /{}/\n",
-                self.prefix
-            ),
-        )
+        text(404, request, &format!("There is no such page. The page is at / and Socket.IO at /{}/\n", self.prefix))
     }
 }
 
@@ -262,29 +226,16 @@ struct Entity {
 
 impl Entity {
     fn new(media_type: &'static str, etag: impl Into<Cow<'static, str>>, body: Bytes) -> Self {
-        Self {
-            media_type,
-            etag: etag.into(),
-            body,
-            encoding: None,
-            varies: false,
-            cache: REVALIDATED,
-            policy: None,
-        }
+        Self { media_type, etag: etag.into(), body, encoding: None, varies: false, cache: REVALIDATED, policy: None }
     }
 
     fn embedded(page: &'static Page, request: &PageRequest<'_>) -> Self {
-        let gzip = page
-            .gzip
-            .filter(|_| negotiate::accepts_gzip(request.accept_encoding));
+        let gzip = page.gzip.filter(|_| negotiate::accepts_gzip(request.accept_encoding));
         let body = gzip.unwrap_or(page.plain);
         Self {
             encoding: gzip.map(|_| "gzip"),
             varies: page.gzip.is_some(),
-            policy: page
-                .media_type
-                .starts_with("text/html")
-                .then_some(CONTENT_SECURITY_POLICY),
+            policy: page.media_type.starts_with("text/html").then_some(CONTENT_SECURITY_POLICY),
             ..Self::new(page.media_type, body.etag, Bytes::from_static(body.bytes))
         }
     }
@@ -292,44 +243,25 @@ impl Entity {
     fn respond(self, request: &PageRequest<'_>) -> PageResponse {
         let known = negotiate::matches(request.if_none_match, &self.etag);
         // RFC 9110, 15.4.5: what a 304 repeats of the 200 it stands for.
-        let mut headers: Vec<(_, Cow<'static, str>)> =
-            vec![("ETag", self.etag), ("Cache-Control", self.cache.into())];
+        let mut headers: Vec<(_, Cow<'static, str>)> = vec![("ETag", self.etag), ("Cache-Control", self.cache.into())];
         if self.varies {
             headers.push(("Vary", "Accept-Encoding".into()));
         }
         if known {
-            return PageResponse {
-                status: 304,
-                headers,
-                body: Bytes::new(),
-            };
+            return PageResponse { status: 304, headers, body: Bytes::new() };
         }
         headers.push(("Content-Type", self.media_type.into()));
         headers.push(("Content-Length", self.body.len().to_string().into()));
         headers.push(("X-Content-Type-Options", "nosniff".into()));
         headers.push(("Referrer-Policy", "no-referrer".into()));
-        headers.extend(
-            self.encoding
-                .map(|encoding| ("Content-Encoding", encoding.into())),
-        );
-        headers.extend(
-            self.policy
-                .map(|policy| ("Content-Security-Policy", policy.into())),
-        );
-        PageResponse {
-            status: 200,
-            headers,
-            body: unless_head(request, self.body),
-        }
+        headers.extend(self.encoding.map(|encoding| ("Content-Encoding", encoding.into())));
+        headers.extend(self.policy.map(|policy| ("Content-Security-Policy", policy.into())));
+        PageResponse { status: 200, headers, body: unless_head(request, self.body) }
     }
 }
 
 fn not_allowed() -> PageResponse {
-    let mut response = text(
-        405,
-        &PageRequest::default(),
-        "Pages can be read with GET and HEAD only.\n",
-    );
+    let mut response = text(405, &PageRequest::default(), "Pages can be read with GET and HEAD only.\n");
     response.headers.push(("Allow", "GET, HEAD".into()));
     response
 }
@@ -337,14 +269,8 @@ fn not_allowed() -> PageResponse {
 /// Relative, so that it holds behind a proxy that adds a prefix, and temporary, since a folder may become a file.
 fn to_folder(request: &PageRequest<'_>, last_name: Option<String>) -> PageResponse {
     let name: String = last_name.unwrap_or_default().bytes().map(encoded).collect();
-    let mut response = text(
-        307,
-        request,
-        "This is a folder; its path ends with a slash.\n",
-    );
-    response
-        .headers
-        .push(("Location", format!("./{name}/").into()));
+    let mut response = text(307, request, "This is a folder; its path ends with a slash.\n");
+    response.headers.push(("Location", format!("./{name}/").into()));
     response
 }
 
@@ -364,17 +290,9 @@ fn text(status: u16, request: &PageRequest<'_>, line: &str) -> PageResponse {
         ("Cache-Control", REVALIDATED.into()),
         ("X-Content-Type-Options", "nosniff".into()),
     ];
-    PageResponse {
-        status,
-        headers,
-        body: unless_head(request, Bytes::copy_from_slice(line.as_bytes())),
-    }
+    PageResponse { status, headers, body: unless_head(request, Bytes::copy_from_slice(line.as_bytes())) }
 }
 
 fn unless_head(request: &PageRequest<'_>, body: Bytes) -> Bytes {
-    if request.method == "HEAD" {
-        Bytes::new()
-    } else {
-        body
-    }
+    if request.method == "HEAD" { Bytes::new() } else { body }
 }

@@ -3,7 +3,6 @@
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::net::SocketAddr;
-use core::task::Poll;
 use core::time::Duration;
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -151,7 +150,13 @@ async fn run<A: App + 'static>(
     let mut accepting = Vec::new();
     for listener in listeners {
         let listener = Async::new(listener).map_err(ServeError::new)?;
-        accepting.push(Box::pin(accept(executor, listener, &site, &connections)));
+        // A task each, so that nobody asks for connections but when there are some.
+        accepting.push(executor.spawn(accept(
+            Rc::clone(executor),
+            listener,
+            Rc::clone(&site),
+            Rc::clone(&connections),
+        )));
     }
     if let Some(start) = background.start {
         start(&site.engine, executor, &addresses);
@@ -159,14 +164,8 @@ async fn run<A: App + 'static>(
     print!("{ready}");
     // Whoever waits for this line reads a pipe: it has to be there before the first client is.
     let _ = std::io::stdout().flush();
-    let accept_all = core::future::poll_fn(|cx| {
-        for acceptor in &mut accepting {
-            let _ = acceptor.as_mut().poll(cx);
-        }
-        Poll::<()>::Pending
-    });
-    let told = wait_for_command(background.stop.as_ref());
-    smol::future::or(smol::future::or(wait_for_stop(&stopped), told), accept_all).await;
+    smol::future::or(wait_for_stop(&stopped), wait_for_command(background.stop.as_ref())).await;
+    // Nobody comes in any more.
     drop(accepting);
     site.engine.shut_down();
     let gone = async {
@@ -198,10 +197,10 @@ async fn wait_for_command(stop: Option<&Receiver<()>>) {
 
 /// Lets clients in, for ever.
 async fn accept<A: App + 'static>(
-    executor: &LocalExecutor<'static>,
+    executor: Rc<LocalExecutor<'static>>,
     listener: Async<TcpListener>,
-    site: &Rc<Site<A>>,
-    connections: &Rc<Connections>,
+    site: Rc<Site<A>>,
+    connections: Rc<Connections>,
 ) {
     let mut is_full = false;
     loop {
@@ -215,8 +214,8 @@ async fn accept<A: App + 'static>(
         match listener.accept().await {
             Ok((stream, address)) => {
                 is_full = false;
-                let guard = Connections::enter(connections);
-                let site = Rc::clone(site);
+                let guard = Connections::enter(&connections);
+                let site = Rc::clone(&site);
                 executor
                     .spawn(async move {
                         http::serve(stream, address, site).await;
@@ -296,7 +295,6 @@ fn limits(config: &Config) -> Limits {
 }
 
 /// Why a server could not start. Its text is one line for people.
-#[derive(Debug)]
 pub struct ServeError {
     text: String,
 }
@@ -308,6 +306,13 @@ impl ServeError {
 }
 
 impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The text: it is what a `main` that returns the error shows.
+impl fmt::Debug for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }

@@ -14,10 +14,7 @@ const EXIT_STATUS_AT_ONCE: i32 = 130;
 ///
 /// The future has to be spawned: it waits for the first signal, announces it, and ends the process when a second one comes. From this
 /// call on a signal no longer ends the process by itself, and none is lost in between.
-pub fn watch() -> io::Result<(
-    Receiver<StopSignal>,
-    impl Future<Output = ()> + Send + 'static,
-)> {
+pub fn watch() -> io::Result<(Receiver<StopSignal>, impl Future<Output = ()> + Send + 'static)> {
     let signals = Signals::new([Signal::Int, Signal::Term])?;
     let (sender, receiver) = async_channel::bounded(1);
     Ok((receiver, announce(signals, sender)))
@@ -89,22 +86,14 @@ mod tests {
     fn start() -> (Child, impl FnMut() -> String) {
         let (_, module) = module_path!().split_once("::").unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--ignored",
-                "--nocapture",
-                "--exact",
-                &format!("{module}::signalled_process"),
-            ])
+            .args(["--ignored", "--nocapture", "--exact", &format!("{module}::signalled_process")])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let next = move || {
             lines
-                .find_map(|line| {
-                    line.ok()
-                        .filter(|line| line.starts_with("listening") || line.starts_with("heard"))
-                })
+                .find_map(|line| line.ok().filter(|line| line.starts_with("listening") || line.starts_with("heard")))
                 .unwrap()
         };
         (child, next)
@@ -112,19 +101,13 @@ mod tests {
 
     #[test]
     fn the_first_signal_is_announced_and_the_second_exits_at_once() {
-        for (signal, name) in [
-            (RawSignal::INT, "heard SIGINT"),
-            (RawSignal::TERM, "heard SIGTERM"),
-        ] {
+        for (signal, name) in [(RawSignal::INT, "heard SIGINT"), (RawSignal::TERM, "heard SIGTERM")] {
             let (mut child, mut line) = start();
             let pid = Pid::from_child(&child);
             assert_eq!(line(), "listening");
             kill_process(pid, signal).unwrap();
             assert_eq!(line(), name);
-            assert!(
-                child.try_wait().unwrap().is_none(),
-                "the first signal must not end the process"
-            );
+            assert!(child.try_wait().unwrap().is_none(), "the first signal must not end the process");
             kill_process(pid, signal).unwrap();
             assert_eq!(child.wait().unwrap().code(), Some(130));
         }

@@ -28,25 +28,25 @@ struct Running {
 /// A server that takes messages of 1,000 bytes, echoes `echo`, sends binary at `bytes` and disconnects at `bye`.
 fn serve() -> Running {
     let ((started, is_started), (left, reasons)) = (channel(), channel());
-    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let listen = vec!["127.0.0.1:0".parse().expect("an address")];
     let config = Config { listen, max_payload_bytes: 1_000, ..Config::default() };
     let thread = std::thread::spawn(move || {
         let mut io = Io::new();
         let handle = io.handle();
-        io.on_ready(move |addresses| started.send((handle, addresses[0])).unwrap());
+        io.on_ready(move |addresses| started.send((handle, addresses[0])).expect("somebody waits"));
         io.on("echo", |socket, text: String, _ack| socket.emit("echo", text));
         io.on("bytes", |socket, (), _ack| socket.emit("bytes", Binary::from(vec![1, 2, 3])));
         io.on("bye", |socket, (), _ack| socket.disconnect(true));
-        io.on_disconnect(move |_socket, reason| left.send(reason.as_str()).unwrap());
-        io.run(config).unwrap();
+        io.on_disconnect(move |_socket, reason| left.send(reason.as_str()).expect("the test goes on"));
+        io.run(config).expect("a server that starts");
     });
-    let (handle, address) = is_started.recv_timeout(PATIENCE).unwrap();
+    let (handle, address) = is_started.recv_timeout(PATIENCE).expect("a server that starts");
     Running { handle, address, reasons, thread: Some(thread) }
 }
 
 impl Running {
     fn reason(&self) -> &'static str {
-        self.reasons.recv_timeout(PATIENCE).unwrap()
+        self.reasons.recv_timeout(PATIENCE).expect("a socket that leaves")
     }
 
     fn connect(&self, target: &str) -> Raw {
@@ -54,13 +54,13 @@ impl Running {
     }
 
     fn connect_with(&self, target: &str, fields: &str) -> Raw {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
         let head = format!(
             "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
         );
-        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(head.as_bytes()).expect("room for a head");
         Raw(stream)
     }
 
@@ -78,8 +78,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.handle.shut_down();
-        let ended = self.thread.take().unwrap().join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(matches!(ended, Some(Ok(()))) || std::thread::panicking(), "the server panicked");
     }
 }
 
@@ -92,10 +92,10 @@ impl Raw {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
-            self.0.read_exact(&mut byte).unwrap();
+            self.0.read_exact(&mut byte).expect("more");
             head.extend_from_slice(&byte);
         }
-        String::from_utf8(head).unwrap()
+        String::from_utf8(head).expect("ASCII")
     }
 
     /// Sends a frame, masked with zeros (RFC 6455, section 5.3).
@@ -105,41 +105,41 @@ impl Raw {
             Ok(len) if len < 126 => frame.push(0x80 | len),
             _ => {
                 frame.push(0x80 | 126);
-                frame.extend_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
+                frame.extend_from_slice(&u16::try_from(payload.len()).expect("a short payload").to_be_bytes());
             }
         }
         frame.extend_from_slice(&[0; 4]);
         frame.extend_from_slice(payload);
-        self.0.write_all(&frame).unwrap();
+        self.0.write_all(&frame).expect("room for a frame");
     }
 
     /// The next frame: its first byte and its payload.
     fn frame(&mut self) -> (u8, Vec<u8>) {
         let mut header = [0; 2];
-        self.0.read_exact(&mut header).unwrap();
+        self.0.read_exact(&mut header).expect("more");
         let len = match header[1] {
             126 => {
                 let mut len = [0; 2];
-                self.0.read_exact(&mut len).unwrap();
+                self.0.read_exact(&mut len).expect("more");
                 usize::from(u16::from_be_bytes(len))
             }
             len => usize::from(len),
         };
         let mut payload = vec![0; len];
-        self.0.read_exact(&mut payload).unwrap();
+        self.0.read_exact(&mut payload).expect("more");
         (header[0], payload)
     }
 
     fn text(&mut self) -> String {
         let (first, payload) = self.frame();
         assert_eq!(first, TEXT);
-        String::from_utf8(payload).unwrap()
+        String::from_utf8(payload).expect("text")
     }
 
     /// What comes until the connection ends.
     fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
-        self.0.read_to_end(&mut rest).unwrap();
+        self.0.read_to_end(&mut rest).expect("an end");
         rest
     }
 }

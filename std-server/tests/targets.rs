@@ -1,7 +1,5 @@
 //! Whom a handler can mean and what it can do to them, over loopback (rows of sections 1e to 1g of the measured facts).
 
-// It is shared with the tests that need all of it.
-#[allow(dead_code, reason = "not every test joins with an attachment")]
 #[path = "io/client.rs"]
 mod client;
 
@@ -51,11 +49,11 @@ fn a_handler_disconnects_whom_it_means() {
         });
     });
     block_on(async {
-        for (close, told) in [(false, "1"), (true, "1")] {
+        for close in [false, true] {
             let mut clients = clients(&server, 3).await;
             assert_eq!(clients[0].ask(&format!(r#"["alone",{close}]"#)).await, "[]");
             for client in &mut clients[1..] {
-                assert_eq!(client.receive().await, told);
+                assert_eq!(client.receive().await, "1");
                 if close {
                     client.ended().await;
                 } else {

@@ -17,8 +17,8 @@ assert.ok(firmware, 'FIRMWARE, the ELF file, is missing');
 
 // Where the firmware finds what the host tells it, and how QEMU calls the Ethernet controller.
 const MACHINES = {
-  'lm3s6965evb': { host: 0x2000ffe0, model: 'stellaris', swapped: false },
-  'mps2-an385': { host: 0x2000ffe0, model: 'lan9118', swapped: false },
+  'lm3s6965evb': { host: 0x2000ffe0, model: 'stellaris' },
+  'mps2-an385': { host: 0x2000ffe0, model: 'lan9118' },
 };
 const BOOT_MS = 20_000;
 // QEMU's network takes one connection at a time on each port, and loses some that come together.
@@ -27,8 +27,9 @@ const FORWARDS = 8;
 const running = new Set();
 process.on('exit', () => running.forEach(child => child.kill('SIGKILL')));
 
-// Starts a device. `seed` is 16 bytes; `sntp` the port of a time server on this host; `icount` makes time a matter of instructions.
-export async function startDevice({ seed = randomBytes(16), sntp, icount, until = /^ready/ } = {}) {
+// Starts a device. `seed` is 16 bytes; `sntp` the port of a time server on this host; `icount` makes time a matter of instructions, `args` are more
+// arguments of QEMU.
+export async function startDevice({ seed = randomBytes(16), sntp, icount, until = /^ready/, args = [] } = {}) {
   const ports = await freePorts(FORWARDS);
   const { host, model } = MACHINES[machine];
   const told = Buffer.alloc(24);
@@ -43,7 +44,7 @@ export async function startDevice({ seed = randomBytes(16), sntp, icount, until 
   const forwards = ports.map(port => `,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:80`).join('');
   const child = spawn('qemu-system-arm', [
     '-M', machine, '-kernel', firmware, '-display', 'none', '-monitor', 'none', '-serial', 'stdio', ...words,
-    '-nic', `user,model=${model}${forwards}`, ...(icount ? ['-icount', icount] : []),
+    '-nic', `user,id=net,model=${model}${forwards}`, ...(icount ? ['-icount', icount] : []), ...args,
   ], { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   const device = new EventEmitter();
@@ -117,7 +118,7 @@ async function freePorts(count) {
 }
 
 // One address for a device, which connects one client after the other through all its ports. `open` has all connections.
-export async function startFront(device) {
+export async function startFront(device, listen = 0) {
   const open = new Set();
   let turn = Promise.resolve();
   let next = 0;
@@ -136,7 +137,7 @@ export async function startFront(device) {
       far.pipe(near);
     }));
   });
-  await new Promise(done => server.listen(0, '127.0.0.1', done));
+  await new Promise(done => server.listen(listen, '127.0.0.1', done));
   const url = `http://127.0.0.1:${server.address().port}`;
   return { url, open, close: () => { server.close(); open.forEach(socket => socket.destroy()); } };
 }

@@ -17,6 +17,7 @@ import { soak } from './soak.mjs';
 
 const { io } = createRequire(new URL('../js/package.json', import.meta.url))('socket.io-client');
 const WAIT_MS = 15_000;
+const LIMIT = { timeout: 150_000 };
 const FLASH_BYTES_MAX = 160_000;
 const RAM_BYTES_MAX = 60_000;
 const CLIENTS = 8;
@@ -64,21 +65,21 @@ async function first(socket, event, match) {
   }
 }
 
-test('flash and RAM are as promised', () => {
+test('flash and RAM are as promised', LIMIT, () => {
   const { flash, ram, stack } = figures();
   console.log(`${machine}: flash ${flash}, data and bss ${ram}, stack ${stack}, RAM ${ram + stack}`);
   assert.ok(flash <= FLASH_BYTES_MAX, `${flash} bytes of flash`);
   assert.ok(ram + stack <= RAM_BYTES_MAX, `${ram + stack} bytes of RAM`);
 });
 
-test('without a seed nothing starts', async t => {
+test('without a seed nothing starts', LIMIT, async t => {
   const started = await startDevice({ seed: Buffer.alloc(16), until: /^no seed/ });
   t.after(() => started.stop());
   await started.waitFor(/^fault/);
   assert.ok(!started.lines.some(line => line.startsWith('ready')));
 });
 
-test('two starts give different ids, the same seed the same', async t => {
+test('two starts give different ids, the same seed the same', LIMIT, async t => {
   const ids = [];
   for (const seed of [Buffer.alloc(16, 1), Buffer.alloc(16, 2), Buffer.alloc(16, 1)]) {
     const started = await startDevice({ seed });
@@ -93,7 +94,7 @@ test('two starts give different ids, the same seed the same', async t => {
   assert.equal(ids[0], ids[2]);
 });
 
-test('without a clock the time is null, and the uptime counts', async t => {
+test('without a clock the time is null, and the uptime counts', LIMIT, async t => {
   const { url } = await withFront(t);
   const socket = await client(t, url, 'Ann');
   assert.equal(socket.hello.time, null);
@@ -102,7 +103,7 @@ test('without a clock the time is null, and the uptime counts', async t => {
   assert.ok(said.uptime_ms >= socket.hello.uptime_ms && said.uptime_ms < 600_000, `${said.uptime_ms}`);
 });
 
-test('with a server of time it is that of the server', async t => {
+test('with a server of time it is that of the server', LIMIT, async t => {
   const other = await startSntp(() => Date.parse('2031-02-03T04:05:06.000Z'));
   t.after(other.close);
   const { url, device: started } = await withFront(t, { sntp: other.port });
@@ -111,7 +112,7 @@ test('with a server of time it is that of the server', async t => {
   assert.match(socket.hello.time, /^2031-02-03T04:05:\d\d\.\d{3}Z$/);
 });
 
-test('the same script has the same answers on the device and on the host', async t => {
+test('the same script has the same answers on the device and on the host', LIMIT, async t => {
   assert.ok(process.env.HOST_SERVER, 'HOST_SERVER, the chat on this host, is missing');
   const host = spawn(process.env.HOST_SERVER, ['--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => host.kill());
@@ -124,7 +125,7 @@ test('the same script has the same answers on the device and on the host', async
   assert.deepEqual(said, expected);
 });
 
-test('pages come from flash as from the host, and only once', async t => {
+test('pages come from flash as from the host, and only once', LIMIT, async t => {
   const host = spawn(process.env.HOST_SERVER, ['--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => host.kill());
   const [line] = await once(host.stdout.setEncoding('utf8'), 'data', { signal: AbortSignal.timeout(WAIT_MS) });
@@ -152,7 +153,7 @@ test('pages come from flash as from the host, and only once', async t => {
   assert.equal(said.filter(([, head]) => head.startsWith('HTTP/1.1 304')).length, 8);
 });
 
-test('eight clients chat over WebSocket, upgraded or not; the ninth is refused in so many words', async t => {
+test('eight clients chat over WebSocket, upgraded or not; the ninth is refused in so many words', LIMIT, async t => {
   const { url, device: started } = await withFront(t);
   const sockets = [];
   for (let number = 0; number < CLIENTS; number++) {
@@ -181,7 +182,7 @@ test('eight clients chat over WebSocket, upgraded or not; the ninth is refused i
   await client(t, url, 'late', { transports: ['websocket'] });
 });
 
-test('polls that wait leave room for pages, and for one client more on WebSocket', async t => {
+test('polls that wait leave room for pages, and for one client more on WebSocket', LIMIT, async t => {
   const { url, device: started } = await withFront(t);
   for (let number = 0; number < POLLING_CLIENTS; number++) {
     await client(t, url, `poller ${number}`, { transports: ['polling'] });
@@ -201,11 +202,13 @@ test('polls that wait leave room for pages, and for one client more on WebSocket
   await ann.timeout(WAIT_MS).emitWithAck('message', { text: 'still here' });
 });
 
-test('a page loads although connections that say nothing occupy all others', async t => {
+test('a page loads although connections that say nothing occupy all others', LIMIT, async t => {
   const started = await device(t);
   const mute = [];
-  for (let number = 0; number < 12; number++) mute.push(await Raw.open(started.ports[number % started.ports.length]));
-  while (!started.lines.some(line => line.includes('(12 open)'))) await once(started, 'line', { signal: AbortSignal.timeout(WAIT_MS) });
+  for (let number = 1; number <= 12; number++) {
+    mute.push(await Raw.open(started.ports[number % started.ports.length]));
+    await started.waitFor(new RegExp(`^connection .*\\(${number} open\\)`));
+  }
   // One of them has to go; whoever comes before that is not sent away, but let in by and by.
   const pages = await Promise.all(['/', '/chat.js', '/socket.io.js'].map(async (path, at) => {
     const raw = await Raw.open(started.ports[at]);
@@ -218,7 +221,7 @@ test('a page loads although connections that say nothing occupy all others', asy
   mute.forEach(each => each.close());
 });
 
-test('a reader that stalls is cut off, and nobody else waits for it', async t => {
+test('a reader that stalls is cut off, and nobody else waits for it', { timeout: 240_000 }, async t => {
   const { url, device: started } = await withFront(t);
   const [ann, bob] = [await client(t, url, 'Ann', { transports: ['websocket'] }), await client(t, url, 'Bob')];
   const stalled = await Raw.open(started.ports[0]);
@@ -230,11 +233,11 @@ test('a reader that stalls is cut off, and nobody else waits for it', async t =>
   stalled.socket.pause();
   let slowest = 0;
   // This host, and QEMU's network, take a good deal on the reader's behalf before they stop.
-  const limit = AbortSignal.timeout(120_000);
+  const limit = AbortSignal.timeout(200_000);
   for (let number = 0; !ann.events.some(each => each.event === 'offline' && each.name === 'Stalled'); number++) {
     assert.ok(!limit.aborted, 'it is cut off');
     const begun = performance.now();
-    const texts = Array.from({ length: 20 }, (_, at) => `${number}-${at} ${'x'.repeat(120)}`);
+    const texts = Array.from({ length: 20 }, (_, at) => `${number}-${at} ${'\u{1f41f}'.repeat(140)}`);
     const said = await Promise.all(texts.map(text => ann.timeout(WAIT_MS).emitWithAck('message', { text })));
     slowest = Math.max(slowest, performance.now() - begun);
     for (const { id } of said.filter(each => each.id)) await first(bob, 'message', each => each.id === id);
@@ -254,6 +257,8 @@ test('a minute of chat with faults: nobody healthy loses a message, memory does 
   assert.equal(result.disconnects, 0);
   assert.ok(result.messages > 100, `${result.messages} messages`);
   assert.ok(last.stack <= last.stack_max - 256, `stack ${last.stack} of ${last.stack_max}`);
-  assert.equal(last.stack, result.half.stack, 'the stack does not get deeper in the second half');
+  // An interrupt may come at a deeper moment; what grows without end would be far above.
+  assert.ok(last.stack <= result.half.stack + 128, `stack ${result.half.stack}, then ${last.stack}`);
+  assert.ok(last.frames <= last.frames_max && last.frames_now <= 2_500, `frames ${last.frames}, now ${last.frames_now}`);
   assert.equal(last.clients_now, 0, 'nobody is left');
 });

@@ -5,6 +5,10 @@ step_fmt() {
     cargo fmt --all --check
 }
 
+step_features() {
+    tests/features
+}
+
 step_build() {
     release_binary
     printf 'check passed: %s\n' "$binary"

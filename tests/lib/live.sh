@@ -42,6 +42,9 @@ step_compare() {
     cargo build --release --locked --package sprat-tests --example oracle
     bad=0
     node_test SPRAT_ORACLE="$target_dir/release/examples/oracle" "$root/tests/js/oracle/compare.test.mjs"
+    printf -- '-- the other parser\n'
+    node "$root/tests/js/client/msgpack-vectors.mjs" --check || bad=1
+    node_test SPRAT_ORACLE="$target_dir/release/examples/oracle" "$root/tests/js/client/msgpack.test.mjs"
     ((bad == 0))
 }
 

@@ -16,6 +16,7 @@ step() {
 }
 
 step fmt short checks 60 "rustfmt" "the code is formatted"
+step features short checks 60 "" "every test that docs/FEATURES.md names is there"
 step build short checks 1800 "cc" "the release binary builds from the committed lock file"
 step clippy short checks 1200 "clippy cc" "no lint, in all targets"
 step docs short checks 1200 "cc" "the documentation builds without a warning"

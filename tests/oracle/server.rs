@@ -1,25 +1,31 @@
 //! The server of the comparison with the official implementation: `js/oracle/server.mjs` says the same in JavaScript, and
-//! what its namespaces and events do. Takes the options of the program `sprat`.
+//! what its namespaces and events do. Takes the options of the program `sprat`, and those that stand for hooks.
 
+use core::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use serde_json::Value;
 use sprat::config::{Config, Invocation};
-use sprat::{logging, serve};
+use sprat::{ConnectionError, ErrorContext, Hooks, Sid, logging, serve_with_hooks};
 use sprat_core::app::{Attachments, Connect, Context, Decision, Event, Name, Payload, Target};
 use sprat_core::ids::{AckId, Reply};
-use sprat_core::wire::json;
+use sprat_core::wire::json::member;
 use sprat_core::{App, CloseReason, SocketId};
 
 fn main() -> ExitCode {
-    let invocation = Config::from_args(std::env::args_os().skip(1), |name| std::env::var_os(name));
+    let mut args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut oracle = Oracle::default();
+    let hooks = oracle.hooks(&mut args);
+    let invocation = Config::from_args(args, |name| std::env::var_os(name));
     let Ok(Invocation::Run(config)) = invocation else {
         eprintln!("oracle: {invocation:?}");
         return ExitCode::from(2);
     };
     logging::start(config.log);
-    match serve(&config, Oracle::default()) {
+    match serve_with_hooks(&config, oracle, hooks) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("oracle: {problem}");
@@ -33,6 +39,8 @@ struct Oracle {
     sockets: HashMap<SocketId, Who>,
     reasons: HashMap<String, CloseReason>,
     asked: HashMap<String, Reply>,
+    initial_packet: Option<String>,
+    errors: Rc<RefCell<Vec<String>>>,
 }
 
 struct Who {
@@ -42,6 +50,10 @@ struct Who {
 }
 
 impl App for Oracle {
+    fn initial_packet(&self) -> Option<&str> {
+        self.initial_packet.as_deref()
+    }
+
     fn has_namespace(&mut self, name: &str) -> bool {
         let number = name.strip_prefix("/dyn-");
         matches!(name, "/" | "/custom" | "/guarded")
@@ -50,7 +62,7 @@ impl App for Oracle {
 
     fn on_connect(&mut self, _: &mut dyn Context, socket: SocketId, connect: &Connect<'_>) -> Decision<'_> {
         let auth = connect.auth.unwrap_or("{}");
-        if connect.namespace == "/guarded" && json::member(auth, "token").is_none() {
+        if connect.namespace == "/guarded" && member(auth, "token").is_none() {
             return Decision::Refuse { message: "not authorized", data: Some(r#"{"code":1}"#) };
         }
         let who = Who { namespace: connect.namespace.to_owned(), auth: auth.to_owned() };
@@ -71,6 +83,10 @@ impl App for Oracle {
         let name: String = serde_json::from_str(raw).unwrap_or_default();
         let (name, payload) = (name.as_str(), event.payload);
         match (name, event.reply) {
+            ("errors", Some(reply)) => {
+                let errors = format!("[{}]", core::mem::take(&mut *self.errors.borrow_mut()).join(","));
+                context.acknowledge(reply, Payload::json(&errors)).unwrap_or_else(|problem| log::error!("{problem}"));
+            }
             ("reason", Some(reply)) => self.tell_reason(context, &text(payload, 0), reply),
             (_, Some(reply)) => answer(context, socket, name, payload, reply),
             ("all" | "but" | "room" | "rooms", None) => self.spread(context, socket, name, payload),
@@ -94,6 +110,39 @@ impl App for Oracle {
 }
 
 impl Oracle {
+    /// Takes out of the arguments what stands for hooks.
+    fn hooks(&mut self, args: &mut Vec<OsString>) -> Hooks {
+        let mut hooks = Hooks::new();
+        args.retain(|arg| {
+            let arg = arg.to_string_lossy();
+            match arg.split_once('=').unwrap_or((&arg, "")) {
+                ("--refuse", message) => {
+                    let message = message.to_owned();
+                    hooks.allow_request(move |request| {
+                        let is_in = request.url().contains("let=in");
+                        let message = message.clone();
+                        async move { if is_in { Ok(()) } else { Err(message) } }
+                    });
+                }
+                ("--ids", _) => _ = hooks.generate_id(|request| Sid::from_text(&request.query("id")?)),
+                ("--headers", _) => {
+                    hooks.response_headers(|request, headers| {
+                        headers.add("x-all", "yes");
+                        if request.query("sid").is_none() {
+                            headers.add("x-initial", "yes");
+                        }
+                    });
+                }
+                ("--initial-packet", text) => self.initial_packet = Some(text.to_owned()),
+                _ => return true,
+            }
+            false
+        });
+        let errors = Rc::clone(&self.errors);
+        hooks.on_connection_error(move |error| errors.borrow_mut().push(shown(error)));
+        hooks
+    }
+
     fn tell_reason(&mut self, context: &mut dyn Context, label: &str, reply: Reply) {
         match self.reasons.get(label) {
             Some(reason) => tell(context, reply, *reason),
@@ -119,6 +168,34 @@ impl Oracle {
     }
 }
 
+/// A connection error as the official server has it.
+fn shown(error: &ConnectionError) -> String {
+    let transport = error.request.query("transport");
+    let pairs = match &error.context {
+        ErrorContext::Forbidden(message) => vec![("message", message.as_str())],
+        ErrorContext::Method(method) => vec![("method", method.as_str())],
+        ErrorContext::SessionId(sid) => vec![("sid", sid.as_str())],
+        // A transport that is missing is left out of JSON.
+        ErrorContext::Transport(_) => transport.iter().map(|name| ("transport", name.as_str())).collect(),
+        ErrorContext::TransportHandshakeError => vec![("name", "TRANSPORT_HANDSHAKE_ERROR")],
+        ErrorContext::TransportMismatch => {
+            let asked = transport.as_deref().unwrap_or_default();
+            vec![("name", "TRANSPORT_MISMATCH"), ("transport", asked), ("previousTransport", "polling")]
+        }
+        ErrorContext::IdGenerationError
+        | ErrorContext::InvalidOrigin
+        | ErrorContext::Protocol
+        | ErrorContext::ProtocolMismatch
+        | ErrorContext::TooManyClients
+        | _ => Vec::new(),
+    };
+    let pairs: Vec<String> =
+        pairs.into_iter().map(|(key, value)| format!("{}:{}", Value::from(key), Value::from(value))).collect();
+    // Whatever is not 4 counts as 3 for the official server.
+    let context = if error.code == 5 { r#""protocol":3"#.to_owned() } else { pairs.join(",") };
+    format!(r#"{{"code":{},"message":"{}","context":{{{context}}}}}"#, error.code, error.message)
+}
+
 /// Events that want an acknowledgement.
 fn answer(context: &mut dyn Context, socket: SocketId, name: &str, payload: Payload<'_>, reply: Reply) {
     let room = text(payload, 0);
@@ -141,10 +218,8 @@ fn act(context: &mut dyn Context, socket: SocketId, name: &str, payload: Payload
         "back" => emit(context, sender, name, payload),
         "ask" => _ = context.emit_with_ack(socket, "question", payload, None),
         "three" => {
-            let bytes = Payload {
-                json: r#"{"_placeholder":true,"num":0}"#,
-                attachments: Attachments::Bytes(&[&[1, 2, 3]]),
-            };
+            let bytes =
+                Payload { json: r#"{"_placeholder":true,"num":0}"#, attachments: Attachments::Bytes(&[&[1, 2, 3]]) };
             emit(context, sender, "a", Payload::json("1"));
             emit(context, sender, "b", bytes);
             emit(context, sender, "c", Payload::default());
@@ -158,6 +233,7 @@ fn act(context: &mut dyn Context, socket: SocketId, name: &str, payload: Payload
             let much = Value::from(text(payload, 0).repeat(20)).to_string();
             emit(context, sender, name, Payload::json(&much));
         }
+        "flicker" => emit(context, sender.volatile(), name, Payload::default()),
         "bye" => context.disconnect(socket, false),
         "bye-all" => context.disconnect(socket, true),
         "drop" => context.drop_connection(socket),

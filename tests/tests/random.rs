@@ -172,6 +172,8 @@ struct Peer {
 /// What the client of one socket knows, whatever session it is on.
 #[derive(Default)]
 struct Life {
+    /// Who came back as it has given up its old connection, whatever may still come over that one.
+    owner: usize,
     namespace: String,
     pid: String,
     /// The last offset that its client knows.
@@ -336,13 +338,17 @@ impl Chaos {
         let offset = if is_wrong { "999999" } else { &life.offset };
         let namespace = if life.namespace == "/" { String::new() } else { format!("{},", life.namespace) };
         let connect = format!(r#"40{namespace}{{"pid":"{}","offset":"{offset}"}}"#, life.pid);
-        let claim = Some((life.namespace.clone(), id.to_string()));
+        let claimed = id.to_string();
+        let claim = Some((life.namespace.clone(), claimed.clone()));
         let exchange = self.bench.upgrade("/socket.io/?EIO=4&transport=websocket");
         self.meet(exchange);
         let peer = self.peers.len() - 1;
         self.peers[peer].claim = claim;
         if let Some(Answered::WebSocket(line)) = self.bench.answer(exchange) {
             let line = *line;
+            if let Some(life) = self.lives.get_mut(&claimed) {
+                life.owner = peer;
+            }
             self.bench.send_text(line, &connect);
         }
     }
@@ -566,7 +572,7 @@ impl Chaos {
             assert_eq!((&life.namespace, &life.pid), (&namespace, &pid));
             self.recovered += 1;
         } else {
-            self.lives.insert(id, Life { namespace, pid, ..Life::default() });
+            self.lives.insert(id, Life { owner: at, namespace, pid, ..Life::default() });
         }
     }
 
@@ -575,6 +581,9 @@ impl Chaos {
         let claimed = peer.claim.as_ref().filter(|claim| claim.0 == namespace).map(|claim| &claim.1);
         let id = peer.sockets.get(&namespace).or(claimed).expect("an event in a namespace that was joined");
         let life = self.lives.get_mut(id).expect("it was joined");
+        if life.owner != at {
+            return;
+        }
         let list = &rest[rest.find('[').expect("a list")..];
         let list: serde_json::Value = serde_json::from_str(list).expect("JSON");
         let is_asked =

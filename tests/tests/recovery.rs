@@ -231,3 +231,19 @@ fn who_is_there_goes_before_who_may_come_back() {
     assert_ne!(sid_of(&texts[0]), absent.sid, "{texts:?}");
     assert!(!bench.is_closed(here.line));
 }
+
+#[test]
+fn a_new_client_finds_room_in_a_namespace_that_is_full_of_absent_ones() {
+    // 8 sockets, but only 2 memberships.
+    let resources = sprat_tests::memory::sized::<8, 8, 2, 2, 16, 4, 32, 4_096, 8>(3);
+    let limits = Limits { recovery_timeout: Duration::from_ms(120_000), ..Limits::default() };
+    let mut bench = Bench::new(sprat_tests::Recorder::default(), resources, limits);
+    let (first, second) = (join(&mut bench), join(&mut bench));
+    bench.lose_line(first.line, CloseReason::TransportError);
+    bench.lose_line(second.line, CloseReason::TransportError);
+    let third = join(&mut bench);
+    assert!(!bench.is_closed(third.line));
+    // Only as many were forgotten as it took: the second may still come back, and has heard of nothing.
+    let (_, texts) = come_back(&mut bench, &second, "0");
+    assert_eq!(sid_of(&texts[0]), second.sid, "{texts:?}");
+}

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() {
-    let [package, out] = ["CARGO_MANIFEST_DIR", "OUT_DIR"].map(|name| PathBuf::from(env::var_os(name).unwrap_or_default()));
+    let [package, out] =
+        ["CARGO_MANIFEST_DIR", "OUT_DIR"].map(|name| PathBuf::from(env::var_os(name).unwrap_or_default()));
     if let Err(problem) = fs::copy(package.join("memory.x"), out.join("memory.x")) {
         println!("cargo::error=memory.x: {problem}");
     }

@@ -38,7 +38,11 @@ fn embed(folder: &Path) -> io::Result<()> {
         let zipped = gzip(text.as_bytes())?;
         fs::write(out.join(name), &zipped)?;
         // Once each, however many paths there are.
-        bodies.push_str(&format!("static BODY_{at}: [u8; {}] = *include_bytes!({:?});\n", zipped.len(), out.join(name)));
+        bodies.push_str(&format!(
+            "static BODY_{at}: [u8; {}] = *include_bytes!({:?});\n",
+            zipped.len(),
+            out.join(name)
+        ));
         for path in paths(name) {
             table.push_str(&row(name, &path, at, &zipped));
         }

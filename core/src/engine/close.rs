@@ -1,9 +1,9 @@
 //! How sessions end, and what their clients see of it.
 
+use crate::engine::Engine;
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::State;
 use crate::engine::timers::TimerKind;
-use crate::engine::Engine;
 use crate::frames::Frames;
 use crate::ids::TransportId;
 use crate::memory::Memory;

@@ -1,11 +1,11 @@
 //! Who gets in (Engine.IO protocol, "Handshake"), and what those who do not are told.
 
+use crate::engine::Engine;
 use crate::engine::outbox::Content;
 use crate::engine::response::{Answer, Refusal};
 use crate::engine::session::{Pending, Session};
 use crate::engine::state::State;
 use crate::engine::timers::TimerKind;
-use crate::engine::Engine;
 use crate::ids::{RequestId, Sid, TransportId};
 use crate::limits::Transports;
 use crate::memory::Memory;
@@ -197,13 +197,7 @@ impl<M: Memory> Engine<M> {
     }
 
     /// A request with a known session.
-    fn resume(
-        &mut self,
-        request: RequestId,
-        head: &RequestHead<'_>,
-        index: u32,
-        wish: &Wish,
-    ) -> Result<(), Refusal> {
+    fn resume(&mut self, request: RequestId, head: &RequestHead<'_>, index: u32, wish: &Wish) -> Result<(), Refusal> {
         if wish.upgrade {
             if wish.asked == Asked::WebSocket {
                 self.attach_websocket(request, index, wants_base64(head));

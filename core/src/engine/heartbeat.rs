@@ -1,9 +1,9 @@
 //! Heartbeat (Engine.IO protocol, "Heartbeat") and what else happens when time passes.
 
+use crate::engine::Engine;
 use crate::engine::outbox::Control;
 use crate::engine::session::CloseReason;
 use crate::engine::timers::{TimerKind, Timers};
-use crate::engine::Engine;
 use crate::memory::Memory;
 use crate::time::Instant;
 

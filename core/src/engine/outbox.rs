@@ -3,10 +3,10 @@
 //! An outbox is a chain of entries in a pool that all share: first those that the transport has taken from us but not yet
 //! sent, then those that wait.
 
+use crate::engine::Engine;
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::State;
 use crate::engine::timers::{TimerKind, Timers};
-use crate::engine::Engine;
 use crate::error::CapacityError;
 use crate::frames::{FillBeside, FrameId, Frames};
 use crate::ids::TransportId;
@@ -296,7 +296,8 @@ impl<M: Memory> Engine<M> {
     }
 
     fn frames_have_room(&self, len: usize) -> bool {
-        self.frames.has_room(len) && self.frames.used_bytes().saturating_add(len) <= self.limits.frames_bytes_max as usize
+        self.frames.has_room(len)
+            && self.frames.used_bytes().saturating_add(len) <= self.limits.frames_bytes_max as usize
     }
 
     /// How many packets can be queued for all clients together.

@@ -132,9 +132,11 @@ impl Answer {
             Self::Refuse(refusal) if websocket => Some(response(400, Some("text/html"), refusal.message())),
             Self::Refuse(refusal) => Some(response(400, Some("application/json"), refusal.body())),
             Self::Status(status) => Some(response(status, None, "")),
-            Self::Destroy | Self::Park { .. } | Self::ReadBody { .. } | Self::Upgrade { .. } | Self::UpgradeAndClose => {
-                None
-            }
+            Self::Destroy
+            | Self::Park { .. }
+            | Self::ReadBody { .. }
+            | Self::Upgrade { .. }
+            | Self::UpgradeAndClose => None,
         }
     }
 }
@@ -162,7 +164,11 @@ impl Response {
             put(b"\r\nRetry-After: 5");
         }
         put(fields);
-        put(if keep_alive && !self.close { b"\r\nConnection: keep-alive\r\n\r\n" } else { b"\r\nConnection: close\r\n\r\n" });
+        put(if keep_alive && !self.close {
+            b"\r\nConnection: keep-alive\r\n\r\n"
+        } else {
+            b"\r\nConnection: close\r\n\r\n"
+        });
     }
 }
 
@@ -171,7 +177,9 @@ pub const fn reason_phrase(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",
         200 => "OK",
+        204 => "No Content",
         304 => "Not Modified",
+        307 => "Temporary Redirect",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",

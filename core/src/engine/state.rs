@@ -138,9 +138,7 @@ mod tests {
         let open = [Leave, ParseError, Deliver, Ignore, Ignore, TransportError, Alive, TransportError, Ignore];
         let closing = [Leave, Ignore, Ignore, Ignore, Ignore, Ignore, Ignore, Ignore, Ignore];
         for carrier in [Carrier::Post, Carrier::WebSocket] {
-            for (state, row) in
-                STATES.into_iter().zip([[Ignore; 9], closing, open, open, open, open])
-            {
+            for (state, row) in STATES.into_iter().zip([[Ignore; 9], closing, open, open, open, open]) {
                 let actions = KINDS.map(|kind| action(state, carrier, kind));
                 assert_eq!(actions, row, "{state:?} by {carrier:?}");
             }

@@ -142,9 +142,9 @@ impl Timers {
         sessions: &mut Table<Session, S>,
         now: Instant,
     ) -> Option<(u32, TimerKind)> {
-        let kind = TimerKind::DEADLINES.into_iter().find(|kind| {
-            self.first(*kind).is_some_and(|head| sessions[head].links.0[kind.place()].deadline <= now)
-        })?;
+        let kind = TimerKind::DEADLINES
+            .into_iter()
+            .find(|kind| self.first(*kind).is_some_and(|head| sessions[head].links.0[kind.place()].deadline <= now))?;
         let index = self.first(kind)?;
         self.disarm(sessions, index, kind);
         Some((index, kind))

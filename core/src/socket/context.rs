@@ -1,6 +1,6 @@
 //! What applications can do, done.
 
-use crate::app::{Attachment, Context, Message, Payload, Prepared, Target};
+use crate::app::{Attachment, Context, Message, Payload, Prepared, Stored, Target};
 use crate::engine::outbox::Content;
 use crate::engine::session::{CloseReason, Pending};
 use crate::error::CapacityError;
@@ -71,6 +71,18 @@ impl<M: Memory> Context for Sockets<M> {
 
     fn discard(&mut self, prepared: Prepared) {
         self.engine.frames.release(prepared.0);
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> Result<Stored, CapacityError> {
+        self.engine.insert_bytes(bytes).map(Stored)
+    }
+
+    fn stored(&self, stored: &Stored) -> &[u8] {
+        self.engine.frames.bytes(stored.0)
+    }
+
+    fn forget(&mut self, stored: Stored) {
+        self.engine.frames.release(stored.0);
     }
 
     fn attachment(&self, attachment: Attachment) -> &[u8] {

@@ -23,8 +23,8 @@ pub(crate) mod parser;
 pub(crate) mod recovery;
 pub(crate) mod room_changes;
 
-use crate::engine::session::CloseReason;
 use crate::engine::Engine;
+use crate::engine::session::CloseReason;
 use crate::frames::{FrameId, Frames};
 use crate::ids::{Sid, SocketId};
 use crate::index::{Chained, Index};
@@ -146,7 +146,13 @@ impl<M: Memory> Sockets<M> {
             engine,
             table: Table::new(r.sockets, NONE - 1),
             by_id: Index::new(r.sockets_index),
-            rooms: Rooms::new(r.rooms, r.memberships, r.rooms_index, RoomChanges::new(r.room_changes, room_changes_max), key),
+            rooms: Rooms::new(
+                r.rooms,
+                r.memberships,
+                r.rooms_index,
+                RoomChanges::new(r.room_changes, room_changes_max),
+                key,
+            ),
             acks: Table::new(r.acks, NONE - 1),
             deadlines: Deadlines::new(r.timers, r.timers_order),
             absent: Absent::new(),

@@ -6,8 +6,8 @@
 //! which is what it had to expect without recovery.
 
 use crate::app::Target;
-use crate::engine::session::CloseReason;
 use crate::engine::Engine;
+use crate::engine::session::CloseReason;
 use crate::frames::{FrameId, Frames};
 use crate::ids::{Sid, SocketId};
 use crate::limits::Limits;

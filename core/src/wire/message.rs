@@ -83,7 +83,10 @@ impl<'b> MessageReader<'b> {
     ///
     /// [`PeerError::WebSocketFrame`] (close code 1002), [`PeerError::Utf8`] (1007) or [`PeerError::TooLarge`] (1009). The
     /// reader is of no use afterwards.
-    #[allow(clippy::should_implement_trait, reason = "what it returns borrows from the reader, which an Iterator cannot say")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "what it returns borrows from the reader, which an Iterator cannot say"
+    )]
     pub fn next(&mut self) -> Result<Option<Incoming<'_>>, PeerError> {
         self.forget_spent();
         loop {

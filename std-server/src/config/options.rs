@@ -21,11 +21,7 @@ pub(super) const OPTIONS: &[Setting] = &[
         about: "Where to listen; may be given several times or with commas. A port alone means all addresses.",
         kind: Kind::List {
             clear: |config| config.listen.clear(),
-            add: |config, item| {
-                text(item)?
-                    .parse()
-                    .map(|address| config.listen.push(address))
-            },
+            add: |config, item| text(item)?.parse().map(|address| config.listen.push(address)),
             show: |config| config.listen.iter().map(ToString::to_string).collect(),
         },
     },
@@ -42,66 +38,43 @@ pub(super) const OPTIONS: &[Setting] = &[
         name: "ping-interval",
         value: "MS",
         about: "Time between two pings.",
-        kind: Kind::Time {
-            ms: INTERVAL_MS,
-            field: |config| &mut config.ping_interval,
-        },
+        kind: Kind::Time { ms: INTERVAL_MS, field: |config| &mut config.ping_interval },
     },
     Setting {
         name: "ping-timeout",
         value: "MS",
         about: "How long a client may take to answer a ping.",
-        kind: Kind::Time {
-            ms: INTERVAL_MS,
-            field: |config| &mut config.ping_timeout,
-        },
+        kind: Kind::Time { ms: INTERVAL_MS, field: |config| &mut config.ping_timeout },
     },
     Setting {
         name: "upgrade-timeout",
         value: "MS",
         about: "How long an upgrade from polling to WebSocket may take.",
-        kind: Kind::Time {
-            ms: INTERVAL_MS,
-            field: |config| &mut config.upgrade_timeout,
-        },
+        kind: Kind::Time { ms: INTERVAL_MS, field: |config| &mut config.upgrade_timeout },
     },
     Setting {
         name: "connect-timeout",
         value: "MS",
         about: "How long a client may take to connect to a namespace.",
-        kind: Kind::Time {
-            ms: INTERVAL_MS,
-            field: |config| &mut config.connect_timeout,
-        },
+        kind: Kind::Time { ms: INTERVAL_MS, field: |config| &mut config.connect_timeout },
     },
     Setting {
         name: "max-payload",
         value: "BYTES",
         about: "The largest message a client may send.",
-        kind: Kind::Size {
-            unit: "bytes",
-            range: 100..=100_000_000,
-            field: |config| &mut config.max_payload_bytes,
-        },
+        kind: Kind::Size { unit: "bytes", range: 100..=100_000_000, field: |config| &mut config.max_payload_bytes },
     },
     Setting {
         name: "max-clients",
         value: "NUMBER",
         about: "How many clients may be connected at once.",
-        kind: Kind::Size {
-            unit: "clients",
-            range: 1..=1_000_000,
-            field: |config| &mut config.max_clients,
-        },
+        kind: Kind::Size { unit: "clients", range: 1..=1_000_000, field: |config| &mut config.max_clients },
     },
     Setting {
         name: "recovery-timeout",
         value: "MS",
         about: "How long a client that was cut off may come back with nothing lost; 0 is never.",
-        kind: Kind::Time {
-            ms: 0..=86_400_000,
-            field: |config| &mut config.recovery_timeout,
-        },
+        kind: Kind::Time { ms: 0..=86_400_000, field: |config| &mut config.recovery_timeout },
     },
     Setting {
         name: "parser",
@@ -125,17 +98,13 @@ pub(super) const OPTIONS: &[Setting] = &[
         name: "upgrades",
         value: "on|off",
         about: "Whether clients on polling are told that they may upgrade to a WebSocket.",
-        kind: Kind::Switch {
-            field: |config| &mut config.upgrades,
-        },
+        kind: Kind::Switch { field: |config| &mut config.upgrades },
     },
     Setting {
         name: "trailing-slash",
         value: "on|off",
         about: "Whether the path has to be followed by a slash.",
-        kind: Kind::Switch {
-            field: |config| &mut config.trailing_slash,
-        },
+        kind: Kind::Switch { field: |config| &mut config.trailing_slash },
     },
     Setting {
         name: "cors-origin",
@@ -150,9 +119,7 @@ pub(super) const OPTIONS: &[Setting] = &[
         name: "cors-credentials",
         value: "on|off",
         about: "Whether those pages may use it with the user's cookies.",
-        kind: Kind::Switch {
-            field: |config| &mut config.cors.credentials,
-        },
+        kind: Kind::Switch { field: |config| &mut config.cors.credentials },
     },
     Setting {
         name: "cookie",
@@ -167,11 +134,7 @@ pub(super) const OPTIONS: &[Setting] = &[
         name: "compress-from",
         value: "BYTES",
         about: "How long an answer of polling is to be compressed; 0 is never.",
-        kind: Kind::Size {
-            unit: "bytes",
-            range: 0..=100_000_000,
-            field: |config| &mut config.compressed_bytes_min,
-        },
+        kind: Kind::Size { unit: "bytes", range: 0..=100_000_000, field: |config| &mut config.compressed_bytes_min },
     },
     Setting {
         name: "client-dir",
@@ -210,12 +173,7 @@ pub(super) fn help() -> String {
          Each option can also be set by the environment variable in brackets; the option counts more.\n\n",
     );
     for setting in OPTIONS {
-        help.push_str(&format!(
-            "  {} {}\n        {}\n        ",
-            setting.flag(),
-            setting.value,
-            setting.about
-        ));
+        help.push_str(&format!("  {} {}\n        {}\n        ", setting.flag(), setting.value, setting.about));
         if let Some(range) = setting.range() {
             help.push_str(&format!("{} to {}; ", range.start(), range.end()));
         }
@@ -223,9 +181,7 @@ pub(super) fn help() -> String {
         let default = if shown.is_empty() { "none" } else { &shown };
         help.push_str(&format!("default {default} [{}]\n", setting.variable()));
     }
-    help.push_str(
-        "  -h, --help\n        Print this help.\n  -V, --version\n        Print the version.\n",
-    );
+    help.push_str("  -h, --help\n        Print this help.\n  -V, --version\n        Print the version.\n");
     help
 }
 
@@ -241,31 +197,15 @@ pub(super) struct Setting {
 
 enum Kind {
     /// A time in milliseconds.
-    Time {
-        ms: RangeInclusive<u64>,
-        field: fn(&mut Config) -> &mut Duration,
-    },
+    Time { ms: RangeInclusive<u64>, field: fn(&mut Config) -> &mut Duration },
     /// A number of something.
-    Size {
-        unit: &'static str,
-        range: RangeInclusive<u64>,
-        field: fn(&mut Config) -> &mut usize,
-    },
+    Size { unit: &'static str, range: RangeInclusive<u64>, field: fn(&mut Config) -> &mut usize },
     /// On or off.
-    Switch {
-        field: fn(&mut Config) -> &mut bool,
-    },
+    Switch { field: fn(&mut Config) -> &mut bool },
     /// A value of its own kind.
-    One {
-        set: Set,
-        show: fn(&Config) -> String,
-    },
+    One { set: Set, show: fn(&Config) -> String },
     /// Several values of one kind, at least one. Those of one place replace those of another.
-    List {
-        clear: fn(&mut Config),
-        add: Set,
-        show: fn(&Config) -> Vec<String>,
-    },
+    List { clear: fn(&mut Config), add: Set, show: fn(&Config) -> Vec<String> },
 }
 
 type Set = fn(&mut Config, &OsStr) -> Result<(), ValueProblem>;
@@ -285,11 +225,7 @@ impl Setting {
     }
 
     /// Sets what `values` say, all from one place. The last of several counts, unless the option is a list.
-    pub(super) fn apply(
-        &self,
-        config: &mut Config,
-        values: &[&OsString],
-    ) -> Result<(), ValueProblem> {
+    pub(super) fn apply(&self, config: &mut Config, values: &[&OsString]) -> Result<(), ValueProblem> {
         if let Kind::List { clear, .. } = self.kind {
             clear(config);
         }
@@ -303,8 +239,8 @@ impl Setting {
             }
             Kind::Size { unit, range, field } => {
                 let size = number(text(value)?, unit, range)?;
-                *field(config) = usize::try_from(size)
-                    .map_err(|_| ValueProblem::new(value, "is too large for this machine"))?;
+                *field(config) =
+                    usize::try_from(size).map_err(|_| ValueProblem::new(value, "is too large for this machine"))?;
             }
             Kind::Switch { field } => *field(config) = switch(value)?,
             Kind::One { set, .. } => set(config, value)?,
@@ -325,10 +261,9 @@ impl Setting {
             Kind::Size { unit, range, .. } => number(&shown, unit, range).map(drop),
             // Their types cannot hold a wrong value.
             Kind::Switch { .. } | Kind::One { .. } => Ok(()),
-            Kind::List { .. } if shown.is_empty() => Err(ValueProblem::new(
-                OsStr::new(""),
-                "is not enough: at least one is needed",
-            )),
+            Kind::List { .. } if shown.is_empty() => {
+                Err(ValueProblem::new(OsStr::new(""), "is not enough: at least one is needed"))
+            }
             Kind::List { .. } => Ok(()),
         }
     }
@@ -360,19 +295,16 @@ fn switch(value: &OsStr) -> Result<bool, ValueProblem> {
     }
 }
 
-const TRANSPORTS: [(&str, Transports); 3] = [
-    ("polling,websocket", Transports::Both),
-    ("polling", Transports::Polling),
-    ("websocket", Transports::WebSocket),
-];
+const TRANSPORTS: [(&str, Transports); 3] =
+    [("polling,websocket", Transports::Both), ("polling", Transports::Polling), ("websocket", Transports::WebSocket)];
 
 fn transports(value: &OsStr) -> Result<Transports, ValueProblem> {
     let name = text(value)?.replace(' ', "");
     let name = if name == "websocket,polling" { TRANSPORTS[0].0 } else { &name };
     let known = TRANSPORTS.iter().find(|(known, _)| *known == name);
-    known.map(|(_, transports)| *transports).ok_or_else(|| {
-        ValueProblem::new(value, "is not polling, websocket, or polling,websocket")
-    })
+    known
+        .map(|(_, transports)| *transports)
+        .ok_or_else(|| ValueProblem::new(value, "is not polling, websocket, or polling,websocket"))
 }
 
 fn transports_shown(transports: Transports) -> &'static str {
@@ -388,10 +320,7 @@ fn folder(value: &OsStr) -> Result<PathBuf, ValueProblem> {
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(path.to_path_buf()),
         Ok(_) => Err(ValueProblem::new(value, "is not a folder")),
-        Err(problem) => Err(ValueProblem::new(
-            value,
-            format!("cannot be read: {problem}"),
-        )),
+        Err(problem) => Err(ValueProblem::new(value, format!("cannot be read: {problem}"))),
     }
 }
 
@@ -400,16 +329,9 @@ const PARSERS: [(&str, Parser); 2] = [("json", Parser::Json), ("msgpack", Parser
 fn parser(value: &OsStr) -> Result<Parser, ValueProblem> {
     let name = text(value)?;
     let known = PARSERS.iter().find(|(known, _)| *known == name);
-    known
-        .map(|(_, parser)| *parser)
-        .ok_or_else(|| ValueProblem::new(value, "is not one of json and msgpack"))
+    known.map(|(_, parser)| *parser).ok_or_else(|| ValueProblem::new(value, "is not one of json and msgpack"))
 }
 
 fn level(value: &OsStr) -> Result<LevelFilter, ValueProblem> {
-    text(value)?.parse().map_err(|_| {
-        ValueProblem::new(
-            value,
-            "is not one of off, error, warn, info, debug and trace",
-        )
-    })
+    text(value)?.parse().map_err(|_| ValueProblem::new(value, "is not one of off, error, warn, info, debug and trace"))
 }

@@ -14,9 +14,7 @@ pub struct ValueProblem {
 
 impl ValueProblem {
     pub(crate) fn new(value: impl AsRef<OsStr>, what: impl fmt::Display) -> Self {
-        Self {
-            line: format!("{:?} {what}", value.as_ref()),
-        }
+        Self { line: format!("{:?} {what}", value.as_ref()) }
     }
 }
 
@@ -29,32 +27,15 @@ impl fmt::Display for ValueProblem {
 impl core::error::Error for ValueProblem {}
 
 pub(super) fn text(value: &OsStr) -> Result<&str, ValueProblem> {
-    value
-        .to_str()
-        .ok_or_else(|| ValueProblem::new(value, "is not valid UTF-8"))
+    value.to_str().ok_or_else(|| ValueProblem::new(value, "is not valid UTF-8"))
 }
 
-pub(super) fn number(
-    value: &str,
-    unit: &str,
-    range: &RangeInclusive<u64>,
-) -> Result<u64, ValueProblem> {
+pub(super) fn number(value: &str, unit: &str, range: &RangeInclusive<u64>) -> Result<u64, ValueProblem> {
     // `parse` alone would take a plus sign.
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-    value
-        .parse()
-        .ok()
-        .filter(|number| digits && range.contains(number))
-        .ok_or_else(|| {
-            ValueProblem::new(
-                value,
-                format!(
-                    "is not a number of {unit} from {} to {}",
-                    range.start(),
-                    range.end()
-                ),
-            )
-        })
+    value.parse().ok().filter(|number| digits && range.contains(number)).ok_or_else(|| {
+        ValueProblem::new(value, format!("is not a number of {unit} from {} to {}", range.start(), range.end()))
+    })
 }
 
 /// A place to listen at.
@@ -76,25 +57,16 @@ impl FromStr for ListenAddr {
     fn from_str(value: &str) -> Result<Self, ValueProblem> {
         let port = value.strip_prefix(':').unwrap_or(value);
         if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) {
-            let port = port
-                .parse()
-                .map_err(|_| ValueProblem::new(value, "is not a port from 0 to 65535"))?;
+            let port = port.parse().map_err(|_| ValueProblem::new(value, "is not a port from 0 to 65535"))?;
             return Ok(Self::All { port });
         }
         if let Ok(address) = value.parse() {
             return Ok(Self::One(address));
         }
-        if let Ok(address) = value
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>()
-        {
+        if let Ok(address) = value.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             return Err(ValueProblem::new(
                 value,
-                format!(
-                    "has no port; did you mean {}?",
-                    SocketAddr::new(address, 3000)
-                ),
+                format!("has no port; did you mean {}?", SocketAddr::new(address, 3000)),
             ));
         }
         Err(ValueProblem::new(
@@ -128,9 +100,7 @@ impl EnginePath {
 
 impl Default for EnginePath {
     fn default() -> Self {
-        Self {
-            path: "/socket.io".to_owned(),
-        }
+        Self { path: "/socket.io".to_owned() }
     }
 }
 
@@ -141,22 +111,15 @@ impl FromStr for EnginePath {
     fn from_str(value: &str) -> Result<Self, ValueProblem> {
         let problem = |what| Err(ValueProblem::new(value, what));
         let Some(inner) = value.trim_end_matches('/').strip_prefix('/') else {
-            return problem(
-                "is not a path like /socket.io: it starts with a slash and has at least one name",
-            );
+            return problem("is not a path like /socket.io: it starts with a slash and has at least one name");
         };
-        if !inner
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte))
-        {
+        if !inner.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte)) {
             return problem("has a character that may not stand in a path as it is");
         }
         if inner.split('/').any(|name| matches!(name, "" | "." | "..")) {
             return problem("has an empty name, . or .. in it");
         }
-        Ok(Self {
-            path: format!("/{inner}"),
-        })
+        Ok(Self { path: format!("/{inner}") })
     }
 }
 

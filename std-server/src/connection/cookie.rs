@@ -51,7 +51,8 @@ impl FromStr for Cookie {
         for part in parts {
             let (attribute, argument) = part.split_once('=').map_or((part, None), |(name, value)| (name, Some(value)));
             let known = KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(attribute));
-            let is_good = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+            let is_good =
+                |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
             match (known, argument) {
                 (Some((known, true)), Some(argument)) if is_good(argument) => {
                     attributes.push_str(&format!("; {known}={argument}"));

@@ -79,7 +79,9 @@ impl Cors {
             Origins::None => return fields,
             Origins::All => Some("*"),
             Origins::Echo => origin,
-            Origins::List(list) => origin.filter(|origin| list.iter().any(|listed| listed.eq_ignore_ascii_case(origin))),
+            Origins::List(list) => {
+                origin.filter(|origin| list.iter().any(|listed| listed.eq_ignore_ascii_case(origin)))
+            }
         };
         if let Some(allowed) = allowed {
             add(&mut fields, "Access-Control-Allow-Origin", allowed);

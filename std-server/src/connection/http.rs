@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use smol::Async;
 use smol::io::AsyncWriteExt as _;
+use sprat_core::ids::Sid;
 use sprat_core::wire::http::{self, HeadStatus, RequestHead};
 use sprat_core::wire::{base64, payload};
-use sprat_core::ids::Sid;
 use sprat_core::{Answer, App, Refusal, RequestId, Response, SessionId, TransportId, reason_phrase};
 
 use crate::connection::cookie::Cookie;
@@ -39,7 +39,7 @@ pub(crate) struct Site<A: App> {
 pub(crate) async fn serve<A: App>(stream: Async<TcpStream>, address: SocketAddr, site: Rc<Site<A>>) {
     // Small packets are what this is about; a system that cannot send them at once still sends them.
     let _ = stream.get_ref().set_nodelay(true);
-    let line = site.engine.line(Some(address));
+    let line = site.engine.line();
     let connection = Connection { incoming: Incoming::new(Stream::new(stream)), address, line, site };
     // Boxed, so that the memory of this phase is given back when the connection has become a WebSocket.
     if let Some(upgraded) = Box::pin(connection.requests()).await {
@@ -123,7 +123,8 @@ impl<A: App> Connection<A> {
             let response = Response { status: 204, content_type: None, body: "", close: false };
             return self.respond(&response, b"", &mut request).await;
         }
-        let is_script = is_ours && matches!(head.method(), "GET" | "HEAD") && site.pages.has_client_script(head.target());
+        let is_script =
+            is_ours && matches!(head.method(), "GET" | "HEAD") && site.pages.has_client_script(head.target());
         if is_ours && !is_script {
             request.for_engine(&head, &site.cors, &site.hooks, site.compressed_bytes_min > 0, self.address);
             return self.engine_request(len, request).await;
@@ -144,7 +145,7 @@ impl<A: App> Connection<A> {
             && let Some(denied) = Box::pin(self.ask_hooks(len)).await
         {
             self.incoming.consume(len);
-            let (response, body) = denied.response(request.websocket.is_some());
+            let Some((response, body)) = denied.response(request.websocket.is_some()) else { return Ok(Next::Drop) };
             return self.respond(&response, body.as_bytes(), &mut request).await;
         }
         let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.incoming.received) else { return Ok(Next::Drop) };
@@ -156,7 +157,7 @@ impl<A: App> Connection<A> {
             let response = Response { status: 400, content_type: Some("text/html"), body: bad.message(), close: true };
             return self.respond(&response, response.body.as_bytes(), &mut request).await;
         }
-        let id = self.line.request(&head);
+        let id = self.line.request(&head, self.address);
         if let (Some(told), Some(refusal)) = (&site.hooks.connection_error, self.line.refusal()) {
             told(&ConnectionError::of(handshake(&head, self.address), refusal, head.method()));
         }
@@ -165,23 +166,34 @@ impl<A: App> Connection<A> {
     }
 
     /// Asks the application about a handshake. Whatever else is wrong with a request is found by the engine.
-    async fn ask_hooks(&self, len: usize) -> Option<Denied> {
-        let Ok(HeadStatus::Complete { head, .. }) = http::parse(self.incoming.received.get(..len)?) else { return None };
+    async fn ask_hooks(&mut self, len: usize) -> Option<Denied> {
+        let Ok(HeadStatus::Complete { head, .. }) = http::parse(self.incoming.received.get(..len)?) else {
+            return None;
+        };
         if self.line.check(&head) != Ok(true) {
             return None;
         }
+        let about = handshake(&head, self.address);
         let hooks = &self.site.hooks;
         let tell = |error: &dyn Fn() -> ConnectionError| {
             if let Some(told) = &hooks.connection_error {
                 told(&error());
             }
         };
-        let about = handshake(&head, self.address);
-        if let Some(allow) = &hooks.allow_request
-            && let Err(message) = allow(about.clone()).await
-        {
-            tell(&|| ConnectionError::forbidden(about.clone(), &message));
-            return Some(Denied::Forbidden(message));
+        if let Some(allow) = &hooks.allow_request {
+            let (allowed, incoming) = (allow(about.clone()), &mut self.incoming);
+            let gone = async {
+                incoming.until_gone().await;
+                None
+            };
+            match smol::future::or(async { Some(allowed.await) }, gone).await {
+                Some(Ok(())) => {}
+                Some(Err(message)) => {
+                    tell(&|| ConnectionError::forbidden(about.clone(), &message));
+                    return Some(Denied::Forbidden(message));
+                }
+                None => return Some(Denied::Gone),
+            }
         }
         // The revision is checked after everything else, and an id for nobody is not wanted.
         if let Some(generate) = &hooks.generate_id
@@ -360,22 +372,25 @@ impl<A: App> Connection<A> {
 /// Why the application does not let a client in.
 enum Denied {
     Forbidden(String),
+    /// It went away before that was decided.
+    Gone,
     WithoutId,
 }
 
 impl Denied {
     /// As the official server answers it (Engine.IO server, error codes).
-    fn response(self, is_websocket: bool) -> (Response, String) {
+    fn response(self, is_websocket: bool) -> Option<(Response, String)> {
         let (status, code, message) = match self {
+            Self::Gone => return None,
             Self::Forbidden(message) => (403, 4, if message.is_empty() { "Forbidden".to_owned() } else { message }),
             Self::WithoutId => (400, 3, Refusal::BadRequest.message().to_owned()),
         };
         if is_websocket {
             let response = Response { status: 400, content_type: Some("text/html"), body: "", close: true };
-            return (response, message);
+            return Some((response, message));
         }
         let response = Response { status, content_type: Some("application/json"), body: "", close: false };
-        (response, format!(r#"{{"code":{code},"message":{}}}"#, serde_json::Value::from(message)))
+        Some((response, format!(r#"{{"code":{code},"message":{}}}"#, serde_json::Value::from(message))))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::io;
 
+use smol::io::AsyncReadExt as _;
 use sprat_core::error::PeerError;
 use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus};
-use smol::io::AsyncReadExt as _;
 
 use crate::connection::stream::Stream;
 use crate::connection::{HEAD_BYTES_MAX, LINGER_BYTES_MAX, LINGER_TIMEOUT, UNREAD_BYTES_MAX, within};

@@ -95,7 +95,9 @@ impl Outgoing {
 fn frame(packet: Packet) -> [Option<Bytes>; 2] {
     match packet {
         Packet::Text(text) => [Some(text.framed()), None],
-        Packet::Binary(bytes) => [Some(header(Opcode::Binary, bytes.len())), Some(bytes).filter(|bytes| !bytes.is_empty())],
+        Packet::Binary(bytes) => {
+            [Some(header(Opcode::Binary, bytes.len())), Some(bytes).filter(|bytes| !bytes.is_empty())]
+        }
         Packet::BinaryAsText(bytes) => {
             let mut text = Vec::with_capacity(1 + base64::encoded_len(bytes.len()));
             text.push(b'b');

@@ -94,7 +94,9 @@ impl Request {
             }
         }
         if cors.is_on() {
-            self.fields = cors.fields(origin);
+            // A refused upgrade is answered without them, as the official server does.
+            let fields = if self.websocket.is_some() { &mut self.success_fields } else { &mut self.fields };
+            *fields = cors.fields(origin);
         }
         if compress && self.websocket.is_none() {
             self.coding = coding(accepted.and_then(|value| core::str::from_utf8(value).ok()));

@@ -1,9 +1,12 @@
 //! A TCP stream that asks the system for bytes only when there are some, and that two writers can share.
 
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
-use std::io;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
+use std::io::{self, Read as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::task::Wake;
 
 use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
@@ -18,16 +21,48 @@ use smol::io::{AsyncRead, AsyncWrite};
 #[derive(Debug)]
 pub(crate) struct Stream {
     inner: Async<TcpStream>,
-    is_drained: bool,
+    reading: Reading,
+    /// What the reactor wakes when there is something to read.
+    readable: Option<Arc<Readable>>,
     /// A packet is sent in part: tungstenite has to wait.
     is_reserved: bool,
     /// tungstenite had to wait, or has sent a frame in part.
     is_control_waiting: bool,
 }
 
+/// Whether it is worth asking the system for bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// There may be some.
+    Possible,
+    /// There were none any more when the last were read.
+    Drained,
+    /// The reactor will wake [`Readable`] when there are some.
+    Awaited,
+}
+
+/// A waker of its own for the read side: a task is woken for many reasons, and only this one is worth a read. What
+/// `Async::poll_readable` says is not enough, because it may miss an event that another thread has fetched.
+#[derive(Debug)]
+struct Readable {
+    is_woken: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Readable {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
 impl Stream {
     pub(crate) const fn new(inner: Async<TcpStream>) -> Self {
-        Self { inner, is_drained: false, is_reserved: false, is_control_waiting: false }
+        Self { inner, reading: Reading::Possible, readable: None, is_reserved: false, is_control_waiting: false }
     }
 
     /// The socket itself, for whoever has reserved it.
@@ -50,19 +85,55 @@ impl Stream {
         // It may be gone already, which is what is wanted.
         let _ = self.inner.get_ref().shutdown(Shutdown::Write);
     }
+
+    /// The waker that stands for the task of `cx` on the read side.
+    fn readable(&mut self, cx: &Context<'_>) -> Arc<Readable> {
+        let same_task = self.readable.as_ref().filter(|readable| readable.task.will_wake(cx.waker()));
+        if let Some(readable) = same_task {
+            return Arc::clone(readable);
+        }
+        let readable = Arc::new(Readable { is_woken: AtomicBool::new(false), task: cx.waker().clone() });
+        // Whoever waited before is not this task: what it waited for has to be asked for again.
+        if self.readable.replace(Arc::clone(&readable)).is_some() && self.reading == Reading::Awaited {
+            self.reading = Reading::Possible;
+        }
+        readable
+    }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
-        if stream.is_drained {
-            ready!(stream.inner.poll_readable(cx))?;
-            stream.is_drained = false;
+        let readable = stream.readable(cx);
+        let waker = Waker::from(Arc::clone(&readable));
+        let mut read_cx = Context::from_waker(&waker);
+        if stream.reading == Reading::Awaited {
+            if !readable.is_woken.swap(false, Ordering::AcqRel) {
+                return Poll::Pending;
+            }
+            stream.reading = Reading::Possible;
+            // The event has come; this only takes note of it, so that the next wait is for the next event.
+            let _ = stream.inner.poll_readable(&mut read_cx)?;
         }
-        let len = ready!(Pin::new(&mut stream.inner).poll_read(cx, buffer))?;
-        // The end of the stream stays readable: it must be seen again by whoever reads next.
-        stream.is_drained = len > 0 && len < buffer.len();
-        Poll::Ready(Ok(len))
+        loop {
+            if stream.reading == Reading::Drained {
+                stream.reading = Reading::Awaited;
+                if stream.inner.poll_readable(&mut read_cx)?.is_pending() {
+                    return Poll::Pending;
+                }
+            }
+            match stream.inner.get_ref().read(buffer) {
+                Ok(len) => {
+                    // The end of the stream stays readable: it must be seen again by whoever reads next.
+                    let is_drained = len > 0 && len < buffer.len();
+                    stream.reading = if is_drained { Reading::Drained } else { Reading::Possible };
+                    return Poll::Ready(Ok(len));
+                }
+                Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => stream.reading = Reading::Drained,
+                Err(problem) if problem.kind() == io::ErrorKind::Interrupted => {}
+                Err(problem) => return Poll::Ready(Err(problem)),
+            }
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use core::task::{Context, Poll, ready};
 use std::io;
 
 use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::error::ProtocolError;
 use async_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use async_tungstenite::tungstenite::error::ProtocolError;
 use async_tungstenite::tungstenite::{Error, Message};
 use futures_sink::Sink as _;
 use smol::stream::Stream as _;
@@ -185,7 +185,12 @@ fn end_of(error: &Error) -> End {
         Error::Capacity(_) => End::Failed(Some(CloseCode::Size)),
         Error::Protocol(_) => End::Failed(Some(CloseCode::Protocol)),
         Error::Utf8(_) => End::Failed(Some(CloseCode::Invalid)),
-        _ => End::Failed(None),
+        Error::AttackAttempt
+        | Error::Http(_)
+        | Error::HttpFormat(_)
+        | Error::Tls(_)
+        | Error::Url(_)
+        | Error::WriteBufferFull(_) => End::Failed(None),
     }
 }
 

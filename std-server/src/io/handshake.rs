@@ -12,7 +12,8 @@ pub(super) const BYTES_MAX_DEFAULT: usize = 1_024;
 
 /// A client's first request: the Engine.IO handshake.
 ///
-/// As much of it is kept as [`Io::keep_handshakes`](crate::Io::keep_handshakes) says; header fields beyond that are left out.
+/// As much of it is kept as [`Io::keep_handshakes`](crate::Io::keep_handshakes) says; header fields beyond that are left out, and
+/// those that are about the connection (`Connection`, `Upgrade`, `Sec-WebSocket-…`). It is cheap to clone.
 ///
 /// ```
 /// use sprat::{Io, json};
@@ -27,44 +28,46 @@ pub(super) const BYTES_MAX_DEFAULT: usize = 1_024;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    address: Option<SocketAddr>,
-    time: UnixTime,
-    url_len: usize,
-    /// The target, then a line for each header field.
-    text: Box<str>,
+    /// A line with the time and the address, one with the target, then one for each header field. There is one for each
+    /// client, so it is kept small: one allocation, and nothing in it twice.
+    text: Arc<str>,
 }
 
 impl Default for Handshake {
     fn default() -> Self {
-        Self { address: None, time: UnixTime::from_ms(0), url_len: 0, text: Box::default() }
+        Self { text: Arc::from("0 \n\n") }
     }
 }
 
 impl Handshake {
     pub(crate) fn new(head: &RequestHead<'_>, address: Option<SocketAddr>, time: UnixTime, bytes_max: usize) -> Self {
-        let url = head.target();
-        let url = if url.len() <= bytes_max { url } else { "" };
-        let mut text = String::from(url);
-        for (name, value) in head.headers() {
+        let url = Some(head.target()).filter(|url| url.len() <= bytes_max).unwrap_or_default();
+        let address = address.map(|address| address.to_string()).unwrap_or_default();
+        let mut text = format!("{} {address}\n{url}\n", time.as_ms());
+        let mut bytes_left = bytes_max.saturating_sub(url.len());
+        for (name, value) in head.headers().filter(|(name, _)| !is_about_connection(name)) {
             let value = String::from_utf8_lossy(value);
-            if text.len() + name.len() + value.len() + 2 <= bytes_max {
+            let len = name.len() + value.len() + 2;
+            if len <= bytes_left {
+                bytes_left -= len;
                 text.extend(name.chars().map(|character| character.to_ascii_lowercase()));
                 text.push(':');
                 text.push_str(&value);
                 text.push('\n');
             }
         }
-        Self { address, time, url_len: url.len(), text: text.into() }
+        Self { text: text.into() }
     }
 
     /// Where the client's connection came from: the client, or a proxy in front of the server.
-    pub const fn address(&self) -> Option<SocketAddr> {
-        self.address
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.line(0).split_once(' ')?.1.parse().ok()
     }
 
     /// When it came.
-    pub const fn time(&self) -> UnixTime {
-        self.time
+    pub fn time(&self) -> UnixTime {
+        let ms = self.line(0).split_once(' ').and_then(|(ms, _)| ms.parse().ok());
+        UnixTime::from_ms(ms.unwrap_or_default())
     }
 
     /// Whether it came over TLS. The server itself knows none, so it never did.
@@ -79,7 +82,7 @@ impl Handshake {
 
     /// The target of the request: path and query. Empty if it is longer than what is kept.
     pub fn url(&self) -> &str {
-        self.text.get(..self.url_len).unwrap_or_default()
+        self.line(1)
     }
 
     /// The value of a key in the query: the last one, if there are several.
@@ -99,8 +102,11 @@ impl Handshake {
 
     /// Names, in lower case, and values of the header fields, in the order they were sent.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let fields = self.text.get(self.url_len..).unwrap_or_default();
-        fields.lines().filter_map(|line| line.split_once(':'))
+        self.text.lines().skip(2).filter_map(|line| line.split_once(':'))
+    }
+
+    fn line(&self, number: usize) -> &str {
+        self.text.lines().nth(number).unwrap_or_default()
     }
 
     fn as_query(&self) -> Query<'_> {
@@ -108,18 +114,27 @@ impl Handshake {
     }
 }
 
+/// Whether a header field says something about the connection rather than about the client.
+fn is_about_connection(name: &str) -> bool {
+    let is_websocket =
+        name.get(..WEBSOCKET_FIELDS.len()).is_some_and(|name| name.eq_ignore_ascii_case(WEBSOCKET_FIELDS));
+    is_websocket || name.eq_ignore_ascii_case("connection") || name.eq_ignore_ascii_case("upgrade")
+}
+
+const WEBSOCKET_FIELDS: &str = "sec-websocket-";
+
 /// The handshakes of all sessions there are, by the numbers of the sessions.
 #[derive(Debug)]
 pub(crate) struct Handshakes {
-    of_sessions: Vec<Option<Arc<Handshake>>>,
+    of_sessions: Vec<Option<Handshake>>,
     bytes_max: usize,
     /// What stands for a handshake that is not kept.
-    unknown: Arc<Handshake>,
+    unknown: Handshake,
 }
 
 impl Handshakes {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { of_sessions: Vec::new(), bytes_max, unknown: Arc::default() }
+        Self { of_sessions: Vec::new(), bytes_max, unknown: Handshake::default() }
     }
 
     pub(super) const fn keep(&mut self, bytes_max: usize) {
@@ -140,7 +155,7 @@ impl Handshakes {
         if self.of_sessions.len() <= at {
             self.of_sessions.resize(at + 1, None);
         }
-        self.of_sessions[at] = Some(Arc::new(Handshake::new(head, address, time, self.bytes_max)));
+        self.of_sessions[at] = Some(Handshake::new(head, address, time, self.bytes_max));
     }
 
     pub(crate) fn remove(&mut self, session: SessionId) {
@@ -149,9 +164,9 @@ impl Handshakes {
         }
     }
 
-    pub(super) fn of(&self, session: Option<SessionId>) -> Arc<Handshake> {
+    pub(super) fn of(&self, session: Option<SessionId>) -> Handshake {
         let kept = session.and_then(|session| self.of_sessions.get(session.index())).and_then(Option::as_ref);
-        Arc::clone(kept.unwrap_or(&self.unknown))
+        kept.unwrap_or(&self.unknown).clone()
     }
 }
 
@@ -162,9 +177,10 @@ mod tests {
 
     fn handshake(bytes_max: usize) -> Handshake {
         let head =
-            b"GET /socket.io/?EIO=4&room=a%20b&room=c HTTP/1.1\r\nHost: x\r\nX-Long: 0123456789\r\nOrigin: y\r\n\r\n";
+            b"GET /socket.io/?EIO=4&room=a%20b&room=c HTTP/1.1\r\nHost: x\r\nX-Long: 0123456789\r\nUpgrade: z\r\nOrigin: y\r\n\r\n";
         let Ok(HeadStatus::Complete { head, .. }) = parse(head) else { panic!("the head is good") };
-        Handshake::new(&head, None, UnixTime::from_ms(1), bytes_max)
+        let address = "[::1]:80".parse().ok();
+        Handshake::new(&head, address, UnixTime::from_ms(1), bytes_max)
     }
 
     #[test]
@@ -177,17 +193,18 @@ mod tests {
         assert_eq!(handshake.header("x-LONG"), Some("0123456789"));
         assert_eq!(handshake.headers().next(), Some(("host", "x")));
         assert!(handshake.is_cross_domain());
+        assert_eq!(handshake.header("upgrade"), None);
+        assert_eq!((handshake.time().as_ms(), handshake.address()), (1, "[::1]:80".parse().ok()));
     }
 
     #[test]
     fn what_does_not_fit_is_left_out() {
-        let short = handshake(60);
+        let short = handshake(52);
         assert_eq!(
             (short.header("host"), short.header("x-long"), short.header("origin")),
             (Some("x"), None, Some("y"))
         );
-        assert!(short.text.len() <= 60);
-        assert_eq!(handshake(10).url(), "");
-        assert_eq!(Handshake::default().header("host"), None);
+        assert_eq!((handshake(10).url(), handshake(10).header("host")), ("", Some("x")));
+        assert_eq!((Handshake::default().header("host"), Handshake::default().address()), (None, None));
     }
 }

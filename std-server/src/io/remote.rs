@@ -37,7 +37,7 @@ pub struct SocketRef {
     handle: Handle,
     socket: SocketId,
     id: Arc<str>,
-    handshake: Arc<Handshake>,
+    handshake: Handshake,
 }
 
 impl SocketRef {

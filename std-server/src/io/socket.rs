@@ -76,7 +76,7 @@ impl<'a> Socket<'a> {
     }
 
     /// The client's first request.
-    pub fn handshake(&self) -> Arc<Handshake> {
+    pub fn handshake(&self) -> Handshake {
         self.state.handshakes.borrow().of(self.context.session(self.socket))
     }
 

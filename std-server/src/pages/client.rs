@@ -26,7 +26,8 @@ pub(super) const NAMES: [&str; 8] = [
 /// Our own client as an ES module, with the names that the official one exports.
 pub(super) fn module() -> Option<&'static File> {
     const DEFINED: &str = "globalThis.io = Object.assign(";
-    const EXPORTS: &str = "export const { Manager, Socket, protocol } = io;\nexport { io, io as connect, io as default };\n";
+    const EXPORTS: &str =
+        "export const { Manager, Socket, protocol } = io;\nexport { io, io as connect, io as default };\n";
     static MODULE: OnceLock<Option<File>> = OnceLock::new();
     let make = || {
         let script = core::str::from_utf8(embedded::named(NAMES[0])?.plain.bytes).ok()?;

@@ -35,10 +35,7 @@ impl Folder {
         if !root.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder"));
         }
-        Ok(Self {
-            root,
-            sent: Arc::default(),
-        })
+        Ok(Self { root, sent: Arc::default() })
     }
 
     /// Looks for a file off the server's thread.
@@ -100,10 +97,7 @@ fn find(root: &Path, path: &PagePath, sent: &mut Sent) -> Found {
 }
 
 fn is_nothing(kind: io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
-    )
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename)
 }
 
 enum Place {
@@ -136,11 +130,7 @@ fn locate(root: &Path, path: &PagePath) -> io::Result<Option<Place>> {
 /// Reads a file unless somebody is being sent the same version of it already. `None` if it is too large.
 fn load(path: PathBuf, metadata: &Metadata, sent: &mut Sent) -> io::Result<Option<Arc<File>>> {
     let version = (metadata.len(), metadata.modified().ok());
-    if let Some(file) = sent
-        .get(&path)
-        .and_then(Weak::upgrade)
-        .filter(|file| file.version == version)
-    {
+    if let Some(file) = sent.get(&path).and_then(Weak::upgrade).filter(|file| file.version == version) {
         return Ok(Some(file));
     }
     if metadata.len() > MAX_FILE_BYTES {
@@ -148,22 +138,12 @@ fn load(path: PathBuf, metadata: &Metadata, sent: &mut Sent) -> io::Result<Optio
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
     // It may have grown since.
-    fs::File::open(&path)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)?;
+    fs::File::open(&path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Ok(None);
     }
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    let file = Arc::new(File {
-        media_type: entity::media_type(name),
-        etag: entity::etag(&bytes),
-        bytes,
-        version,
-    });
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let file = Arc::new(File { media_type: entity::media_type(name), etag: entity::etag(&bytes), bytes, version });
     if sent.len() >= REMEMBERED_FILES {
         sent.retain(|_, file| file.strong_count() > 0);
     }

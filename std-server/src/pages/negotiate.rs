@@ -52,9 +52,8 @@ pub(super) fn accepts_gzip(accept: Option<&str>) -> bool {
     let Some(accept) = accept else { return false };
     let (mut gzip, mut identity, mut others) = (None, None, None);
     for element in accept.split(',') {
-        let (coding, parameters) = element
-            .split_once(';')
-            .map_or((element, None), |(coding, rest)| (coding, Some(rest)));
+        let (coding, parameters) =
+            element.split_once(';').map_or((element, None), |(coding, rest)| (coding, Some(rest)));
         let weight = Some(parameters.map_or(1000, weight));
         let coding = coding.trim();
         if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
@@ -72,10 +71,7 @@ pub(super) fn accepts_gzip(accept: Option<&str>) -> bool {
 
 /// A quality value in thousandths (RFC 9110, 12.4.2); 0, not acceptable, if it is none.
 fn weight(parameters: &str) -> u16 {
-    let value = parameters
-        .trim()
-        .strip_prefix(['q', 'Q'])
-        .and_then(|rest| rest.trim_start().strip_prefix('='));
+    let value = parameters.trim().strip_prefix(['q', 'Q']).and_then(|rest| rest.trim_start().strip_prefix('='));
     let Some(value) = value.map(str::trim) else {
         return 0;
     };
@@ -101,10 +97,7 @@ pub(super) fn matches(if_none_match: Option<&str>, etag: &str) -> bool {
         return false;
     };
     // Our tags have no comma in them, so a foreign one that does is only cut into pieces that match nothing.
-    list == "*"
-        || list
-            .split(',')
-            .any(|tag| tag.trim().strip_prefix("W/").unwrap_or(tag.trim()) == etag)
+    list == "*" || list.split(',').any(|tag| tag.trim().strip_prefix("W/").unwrap_or(tag.trim()) == etag)
 }
 
 #[cfg(test)]

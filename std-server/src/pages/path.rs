@@ -11,32 +11,18 @@ pub(super) struct PagePath {
 impl PagePath {
     /// Takes apart the target of a request in origin form (RFC 9112, 3.2.1). `None` if no page can have that path.
     pub(super) fn parse(target: &str) -> Option<Self> {
-        let path = target
-            .split_once('?')
-            .map_or(target, |(path, _)| path)
-            .strip_prefix('/')?;
+        let path = target.split_once('?').map_or(target, |(path, _)| path).strip_prefix('/')?;
         if path.is_empty() {
-            return Some(Self {
-                names: Vec::new(),
-                folder: true,
-            });
+            return Some(Self { names: Vec::new(), folder: true });
         }
-        let (path, folder) = path
-            .strip_suffix('/')
-            .map_or((path, false), |path| (path, true));
+        let (path, folder) = path.strip_suffix('/').map_or((path, false), |path| (path, true));
         let names: Option<Vec<_>> = path.split('/').map(name).collect();
-        Some(Self {
-            names: names?,
-            folder,
-        })
+        Some(Self { names: names?, folder })
     }
 
     /// The path of a file right in the folder, by its decoded name.
     pub(super) fn of_file(name: &str) -> Self {
-        Self {
-            names: vec![name.to_owned()],
-            folder: false,
-        }
+        Self { names: vec![name.to_owned()], folder: false }
     }
 
     pub(super) fn names(&self) -> &[String] {
@@ -54,11 +40,7 @@ fn name(encoded: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.bytes();
     while let Some(byte) = bytes.next() {
-        decoded.push(if byte == b'%' {
-            digit(bytes.next()?)? << 4 | digit(bytes.next()?)?
-        } else {
-            byte
-        });
+        decoded.push(if byte == b'%' { digit(bytes.next()?)? << 4 | digit(bytes.next()?)? } else { byte });
     }
     let name = String::from_utf8(decoded).ok()?;
     // Hidden files are private (.git, .env); this covers `.` and `..` too. RFC 8615 made one exception.
@@ -68,9 +50,7 @@ fn name(encoded: &str) -> Option<String> {
 }
 
 fn digit(hexadecimal: u8) -> Option<u8> {
-    char::from(hexadecimal)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    char::from(hexadecimal).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
@@ -91,11 +71,7 @@ mod tests {
             ("/.well-known/x", ".well-known/x", false),
         ] {
             let path = PagePath::parse(target).unwrap_or_else(|| panic!("{target}"));
-            assert_eq!(
-                (path.joined().as_str(), path.folder),
-                (joined, folder),
-                "{target}"
-            );
+            assert_eq!((path.joined().as_str(), path.folder), (joined, folder), "{target}");
         }
     }
 

@@ -28,11 +28,7 @@ impl Syntax {
     /// Drops comment lines, empty lines, and the blanks at both ends of a line.
     pub(crate) fn squeeze(self, text: &str) -> String {
         let mut squeezed = String::with_capacity(text.len());
-        for line in text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !self.is_comment(line))
-        {
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !self.is_comment(line)) {
             squeezed.push_str(line);
             squeezed.push('\n');
         }
@@ -43,9 +39,9 @@ impl Syntax {
         match self {
             Self::Script => line.starts_with("//"),
             // Only if the comment that starts the line is the one that ends it.
-            Self::Style => line
-                .strip_prefix("/*")
-                .is_some_and(|rest| rest.find("*/").is_some_and(|at| at + 2 == rest.len())),
+            Self::Style => {
+                line.strip_prefix("/*").is_some_and(|rest| rest.find("*/").is_some_and(|at| at + 2 == rest.len()))
+            }
             Self::Markup => false,
         }
     }

@@ -1,5 +1,8 @@
 //! The examples, each as its page uses it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::duplicate_mod, reason = "each example is a program of its own, with what they share")]
+
 #[path = "../io/client.rs"]
 mod client;
 

@@ -1,6 +1,7 @@
 //! A server in a thread of this process, and a client of the bare protocol to talk to it.
 
 #![allow(dead_code, reason = "each program of tests uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use core::net::SocketAddr;
 use core::time::Duration;

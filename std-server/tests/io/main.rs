@@ -1,5 +1,7 @@
 //! What applications made of closures can do, over loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod client;
 
 use core::time::Duration;
@@ -149,6 +151,24 @@ fn an_asynchronous_middleware_decides_later() {
         drop(third);
         gate.send(Ok(())).await.unwrap();
         assert_eq!(server.handle.count().await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_long_auth_is_kept_until_the_client_is_connected() {
+    let server = serve(|io| {
+        let length = |socket: &sprat::Socket<'_>| socket.auth::<Value>().unwrap()["key"].as_str().map(str::len);
+        io.use_connect(move |socket| if length(socket).is_some() { Ok(()) } else { Err(Refusal::new("no key")) });
+        io.on_connection(move |socket| socket.emit("connected", length(socket)));
+        io.on("later", move |socket, (), ack| ack.send(socket, length(socket)));
+    });
+    block_on(async {
+        for (len, later) in [(10, "[10]"), (1_014, "[1014]"), (2_000, "[null]")] {
+            let mut client = server.open("", &[]).await;
+            client.join("/", &format!(r#"{{"key":"{}"}}"#, "k".repeat(len))).await;
+            assert_eq!(client.receive().await, format!(r#"2["connected",{len}]"#));
+            assert_eq!(client.ask(r#"["later"]"#).await, later);
+        }
     });
 }
 

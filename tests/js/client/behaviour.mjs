@@ -26,8 +26,8 @@ before(async () => {
 
 after(() => oracle?.kill());
 
-const skipped = (group) => ({ skip: SKIP.includes(group) && `SKIP names ${group}`, timeout: 20000 });
-const it = (name, ...rest) => test(name, { timeout: 20000, ...(rest.length > 1 && rest[0]) }, rest.at(-1));
+const skipped = (group) => ({ skip: SKIP.includes(group) && `SKIP names ${group}`, timeout: 60000 });
+const it = (name, ...rest) => test(name, { timeout: 60000, ...(rest.length > 1 && rest[0]) }, rest.at(-1));
 // The Node.js build of the official client does not know Blob; browser.mjs tests that one in a browser.
 const BLOBS = { skip: CLIENT === "official" && "the official client takes blobs in a browser only" };
 
@@ -62,7 +62,7 @@ const collect = (emitter, name) => {
     seen.push(args);
     wake();
   });
-  const until = (n, limitMs = 6000) =>
+  const until = (n, limitMs = 15000) =>
     new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${seen.length} of ${n} "${name}"`)), limitMs);
       wake = () => {
@@ -1056,6 +1056,7 @@ describe("a server that says what it likes", () => {
       const socket = client(t, script.url, { transports: [transport], ackTimeout: 20, retries: 1 });
       const [error] = await new Promise((resolve) => socket.emit("silent", (...args) => resolve(args)));
       assert.equal(error.message, "operation has timed out");
+      await script.packet('421["silent"]');
       assert.deepEqual(script.packets.filter((packet) => packet.startsWith("42")), ['420["silent"]', '421["silent"]']);
     });
 
@@ -1154,6 +1155,18 @@ describe("a server that says what it likes", () => {
     assert.equal(details.description, "transport closed by the server");
     await event(socket, "connect");
     assert.ok(!script.posts.includes("1"), "the session is not closed twice");
+  });
+
+  it("what waits for the connection outlives a connection that came to nothing", async (t) => {
+    const onMessage = (text, say, script) => {
+      if (text[0] === "0" && script.handshakes === 1) script.raw("1");
+      else if (text[0] === "0") say('0{"sid":"abc"}');
+      else say('30["late"]');
+    };
+    const script = await scripted(t, { onMessage });
+    const socket = client(t, script.url, { transports: ["polling"] });
+    assert.equal(await socket.emitWithAck("x"), "late");
+    assert.equal(script.handshakes, 2);
   });
 
   it("half an event is forgotten with its connection", async (t) => {

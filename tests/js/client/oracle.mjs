@@ -2,10 +2,10 @@
 //
 //   node oracle.mjs [--port N]        prints `ready` and its address when it listens (127.0.0.1)
 //
-// Settings: ping interval 1,000 ms, ping timeout 1,000 ms, at most 100,000 bytes in a message or a body, connection
+// Settings: ping interval 1,000 ms, ping timeout 2,000 ms, at most 100,000 bytes in a message or a body, connection
 // state recovery for 60 s, path /socket.io/, both transports. For Sprat that is
 //
-//   oracle --ping-interval 1000 --ping-timeout 1000 --max-payload 100000 --recovery-timeout 60000
+//   oracle --ping-interval 1000 --ping-timeout 2000 --max-payload 100000 --recovery-timeout 60000
 //
 // with the example `oracle` of the crate `sprat-tests`.
 //
@@ -39,7 +39,7 @@ const http = createServer((request, response) => response.writeHead(404).end());
 const io = new Server(http, {
   serveClient: false,
   pingInterval: 1000,
-  pingTimeout: 1000,
+  pingTimeout: 2000,
   maxHttpBufferSize: 100_000,
   connectionStateRecovery: { maxDisconnectionDuration: 60_000 },
 });

@@ -25,7 +25,7 @@ export const startOracle = async () => {
 };
 
 // Waits for an event of an emitter and gives its arguments.
-export const event = (emitter, name, limitMs = 6000) =>
+export const event = (emitter, name, limitMs = 15000) =>
   new Promise((resolve, reject) => {
     const listener = (...args) => {
       clearTimeout(timer);

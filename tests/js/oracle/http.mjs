@@ -31,7 +31,6 @@ const refusals = [
   ["websocket without upgrade", "GET", "/socket.io/?EIO=4&transport=websocket"],
   ["websocket without upgrade, EIO 3", "GET", "/socket.io/?EIO=3&transport=websocket"],
   ["unknown file below the path", "GET", "/socket.io/nothing.js"],
-  ["client script maps are not served with the client off", "GET", "/socket.io/socket.io.js.map"],
 ].map(([name, method, target]) => [`refusal: ${name}`, PLAIN, (p) => p.request(method, target)]);
 
 // --- the handshake

@@ -8,7 +8,8 @@ const PASSING_HEADERS = new Set(["content-length", "date", "keep-alive", "sec-we
 const FENCE_ID = 4_000_000;
 
 export class Player {
-  constructor(port) {
+  constructor({ child, port }) {
+    this.child = child;
     this.port = port;
     this.seen = [];
     this.names = new Map();
@@ -57,14 +58,16 @@ export class Player {
 
   shown(response) {
     if (!response) return "destroyed";
+    // First, since it is the body that brings new ids to light.
+    const body = this.named(decoded(response));
     const headers = {};
     for (const name of Object.keys(response.headers).sort()) {
       if (PASSING_HEADERS.has(name)) continue;
       const value = response.headers[name];
       if (name === "connection" && String(value).toLowerCase() !== "close") continue;
-      headers[name] = this.named(String(value));
+      headers[name] = this.named([value].flat().join(", "));
     }
-    return { status: response.status, headers, body: this.named(decoded(response)) };
+    return { status: response.status, headers, body };
   }
 
   // Two round trips on another connection: what was sent before them has been read.
@@ -141,6 +144,11 @@ export class Player {
       this.last = await watcher.next();
     });
     this.note("reason", this.last);
+  }
+
+  // Asks the server to stop.
+  stop() {
+    this.child.kill("SIGTERM");
   }
 
   end() {

@@ -2,6 +2,9 @@
 //
 //   node server.mjs [OPTIONS AS JSON]    prints `ready` and its address when it listens (127.0.0.1)
 //
+// Besides the official options: `refuse` TEXT refuses whoever has no `let=in` in the query, `ids` takes the id of a session
+// from the query, `headers` adds fields to answers. `parser` is "msgpack" for the other parser; `own` is ignored.
+//
 // | namespace   | on connect                                                                            |
 // | ----------- | ------------------------------------------------------------------------------------- |
 // | `/`         | nothing is emitted                                                                    |
@@ -24,16 +27,35 @@
 // | `rooms` a b          | emits `rooms` to everybody in a or b                                         |
 // | `but` room           | emits `but` to everybody who is not in the room                              |
 // | `all` args           | emits `all` args to everybody else                                           |
+// | `flicker`            | emits `flicker`, volatile                                                    |
 // | `bye`                | disconnects the socket                                                       |
 // | `bye-all`            | disconnects the client's sockets and closes the connection                   |
 // | `drop`               | closes the Engine.IO connection                                              |
+// | `errors` ack         | acknowledges with the connection errors so far, and forgets them             |
 // | `reason` label, ack  | acknowledges with why the socket with this `label` in its auth left, when it has |
 import { createServer } from "node:http";
 import { Server } from "socket.io";
+import msgpack from "socket.io-msgpack-parser";
 
-const options = JSON.parse(process.argv[2] ?? "{}");
+const { refuse, ids, headers, parser, ...options } = JSON.parse(process.argv[2] ?? "{}");
+if (parser === "msgpack") options.parser = msgpack;
+if (refuse !== undefined) options.allowRequest = (request, answer) => answer(refuse, request.url.includes("let=in"));
 const http = createServer((request, response) => response.writeHead(404).end());
 const io = new Server(http, { serveClient: false, ...options });
+
+// The id of a session is what the query says.
+if (ids) {
+  io.engine.generateId = (request) => {
+    if (!request._query.id) throw new Error("no id");
+    return request._query.id;
+  };
+}
+if (headers) {
+  io.engine.on("initial_headers", (fields) => (fields["x-initial"] = "yes"));
+  io.engine.on("headers", (fields) => (fields["x-all"] = "yes"));
+}
+const errors = [];
+io.engine.on("connection_error", ({ code, message, context }) => errors.push({ code, message, context }));
 
 const reasons = new Map();
 const asked = new Map();
@@ -63,9 +85,11 @@ const handlers = (socket) => ({
   rooms: (a, b) => io.to(a).to(b).emit("rooms"),
   but: (room) => io.except(room).emit("but"),
   all: (...args) => socket.broadcast.emit("all", ...args),
+  flicker: () => socket.volatile.emit("flicker"),
   bye: () => socket.disconnect(),
   "bye-all": () => socket.disconnect(true),
   drop: () => socket.conn.close(),
+  errors: (ack) => ack(errors.splice(0)),
   reason: (label, ack) => {
     if (reasons.has(label)) ack(reasons.get(label));
     else asked.set(label, ack);

@@ -21,7 +21,7 @@ const afterConnect = [
   ["CONNECT twice", "40"],
   ["CONNECT with an array as auth", "41", PAUSE, "40[1]"],
   ["CONNECT with text as auth", "41", PAUSE, '40"abc"'],
-  ["CONNECT with a number as auth", "41", PAUSE, "401"],
+  ["CONNECT with an id", "41", PAUSE, "401", ANSWER],
   ["CONNECT with null as auth", "41", PAUSE, "40null"],
   ["CONNECT to an unknown namespace", "40/nope"],
   ["CONNECT to an unknown namespace with a comma", "40/nope,"],

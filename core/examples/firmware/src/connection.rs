@@ -14,11 +14,13 @@ use crate::limits::{BUFFER_BYTES, PAYLOAD_BYTES, RECEIVE_BYTES, SEND_BYTES};
 use crate::output::{self, Lost, Pieces};
 use crate::pages;
 use crate::site::Site;
-use crate::websocket;
+use crate::websocket::{self, HOLD};
 
 const PORT: u16 = 80;
 /// Time a head or a body may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an unwanted body that are read and forgotten, so that its connection can be used again.
+const UNREAD_BYTES_MAX: usize = 64 << 10;
 /// Time a connection without a request is left alone when nobody else would be let in.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(1_000);
 const IDLE_LOOK: Duration = Duration::from_millis(250);
@@ -57,7 +59,15 @@ pub(crate) async fn serve(stack: Stack<'static>, site: &'static Site, line: u32,
         if let Some(peer) = socket.remote_endpoint() {
             (site.board.log)(format_args!("connection {line} from {peer} ({taken} open)"));
         }
-        let mut connection = Connection { socket, site, line, buffer: &mut buffers.own, filled: 0, accept_key: None };
+        let mut connection = Connection {
+            socket,
+            site,
+            line,
+            buffer: &mut buffers.own,
+            filled: 0,
+            rest: Rest::Nothing,
+            accept_key: None,
+        };
         let mut end = connection.requests().await;
         if let End::WebSocket(transport) = end {
             end = websocket::run(&mut connection, transport).await;
@@ -84,6 +94,8 @@ pub(crate) struct Connection<'b> {
     /// What has come and is not dealt with yet.
     pub(crate) buffer: &'b mut [u8; BUFFER_BYTES],
     pub(crate) filled: usize,
+    /// What of a request's body is still to come.
+    rest: Rest,
     /// What a request for a WebSocket is to be answered with.
     pub(crate) accept_key: Option<[u8; 28]>,
 }
@@ -99,11 +111,18 @@ pub(crate) enum End {
     WebSocket(Option<TransportId>),
 }
 
+/// What of a body is still to come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Chunks(ChunkedDecoder),
+    Length(usize),
+    Nothing,
+}
+
 /// What has to be known of a head when its bytes are gone.
 #[derive(Clone, Copy)]
 struct Request {
     keep_alive: bool,
-    body: Body,
     expects_continue: bool,
     is_websocket: bool,
     is_head: bool,
@@ -166,6 +185,11 @@ impl Connection<'_> {
     async fn request(&mut self, len: usize) -> Next {
         let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.buffer[..len]) else { return Err(End::Drop) };
         let request = Request::of(&head);
+        self.rest = match head.body() {
+            Body::Chunked => Rest::Chunks(ChunkedDecoder::new()),
+            Body::None | Body::Length(0) => Rest::Nothing,
+            Body::Length(len) => Rest::Length(usize::try_from(len).unwrap_or(usize::MAX)),
+        };
         self.accept_key = head.websocket().and_then(Result::ok).map(accept_key);
         let is_page = matches!(head.method(), "GET" | "HEAD") && pages::find(head.path()).is_some();
         if head.target().starts_with("/socket.io/") && !is_page {
@@ -175,7 +199,7 @@ impl Connection<'_> {
         }
         let answer = pages::answer(&head);
         self.consume(len);
-        let keep_alive = request.keep_alive && request.body == Body::None;
+        let keep_alive = request.keep_alive && self.rest == Rest::Nothing;
         let connection = if keep_alive { "keep-alive" } else { "close" };
         let date = self.site.date_field();
         self.write(&|put| {
@@ -196,14 +220,13 @@ impl Connection<'_> {
 
     /// Waits for what the server says about a request, and does it.
     async fn answer(&mut self, id: RequestId, request: &Request) -> Next {
-        let mut body_is_read = request.body == Body::None;
         loop {
             let answer = core::future::poll_fn(|cx| self.site.lines().poll_answer(self.line, cx)).await;
-            let keep_alive = request.keep_alive && body_is_read;
             match answer {
                 Answer::Park { session } => self.wait_parked(id, session).await?,
-                Answer::ReadBody { session } => body_is_read = self.read_body(id, session, request).await?,
+                Answer::ReadBody { session } => self.read_body(id, session, request).await?,
                 Answer::Packets { transport } => {
+                    let keep_alive = request.keep_alive && self.rest == Rest::Nothing;
                     self.answer_packets(transport, answer, keep_alive).await?;
                     return if keep_alive { Ok(()) } else { Err(End::Linger) };
                 }
@@ -216,8 +239,7 @@ impl Connection<'_> {
                 Answer::UpgradeAndClose => return Err(End::WebSocket(None)),
                 Answer::Body(_) | Answer::Ok | Answer::Refuse(_) | Answer::Status(_) => {
                     let Some(response) = answer.response(request.is_websocket) else { return Err(End::Drop) };
-                    self.respond(&response, keep_alive, request.is_head).await?;
-                    return if keep_alive && !response.close { Ok(()) } else { Err(End::Linger) };
+                    return self.finish(&response, request).await;
                 }
             }
         }
@@ -243,8 +265,41 @@ impl Connection<'_> {
         }
     }
 
-    /// Reads the body of a POST and brings it to the server. `false` if it is too large and the rest is still to come.
-    async fn read_body(&mut self, id: RequestId, session: SessionId, request: &Request) -> Result<bool, End> {
+    /// Answers a request. What is left of its body is read and forgotten if it is short; otherwise the connection ends.
+    async fn finish(&mut self, response: &Response, request: &Request) -> Next {
+        let is_short = match self.rest {
+            Rest::Nothing => true,
+            // Who waits to be told that the body is wanted may send it or not.
+            Rest::Chunks(_) => !request.expects_continue,
+            Rest::Length(len) => len <= UNREAD_BYTES_MAX && !request.expects_continue,
+        };
+        let keep_alive = request.keep_alive && !response.close && is_short;
+        self.respond(response, keep_alive, request.is_head).await?;
+        if keep_alive && with_timeout(READ_TIMEOUT, self.forget_body()).await == Ok(Ok(())) {
+            Ok(())
+        } else {
+            Err(End::Linger)
+        }
+    }
+
+    async fn forget_body(&mut self) -> Result<(), Lost> {
+        let mut forgotten = 0;
+        while self.rest != Rest::Nothing {
+            let (used, _) = self.take_piece(0)?;
+            self.consume(used);
+            forgotten += used;
+            if forgotten > UNREAD_BYTES_MAX {
+                return Err(Lost::Failed);
+            }
+            if used == 0 && self.rest != Rest::Nothing {
+                self.read_more().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the body of a POST and brings it to the server, or says that it is too large and leaves the rest to come.
+    async fn read_body(&mut self, id: RequestId, session: SessionId, request: &Request) -> Next {
         if request.expects_continue {
             self.write(&|put| {
                 put(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -252,24 +307,16 @@ impl Connection<'_> {
             })
             .await?;
         }
-        let read = async {
-            match request.body {
-                Body::None => Ok(Some((0, 0))),
-                // The server has refused a longer one.
-                Body::Length(len) => self.read_length(len as usize).await,
-                Body::Chunked => self.read_chunks().await,
-            }
-        };
-        match with_timeout(READ_TIMEOUT, read).await {
-            Ok(Ok(Some((len, used)))) => {
-                let body = &self.buffer[..len];
-                self.site.lines().body(self.site.now(), self.line, id, session, Some(body));
-                self.consume(used);
-                Ok(true)
-            }
-            Ok(Ok(None)) => {
-                self.site.lines().body(self.site.now(), self.line, id, session, None);
-                Ok(false)
+        match with_timeout(READ_TIMEOUT, self.collect_body()).await {
+            Ok(Ok(len)) => {
+                while !self.site.admits() {
+                    Timer::after(HOLD).await;
+                }
+                self.site.admit();
+                let body = len.map(|len| &self.buffer[..len]);
+                self.site.lines().body(self.site.now(), self.line, id, session, body);
+                self.consume(len.unwrap_or_default());
+                Ok(())
             }
             Ok(Err(_)) | Err(_) => {
                 self.site.lines().request_lost(self.site.now(), self.line, id, session);
@@ -278,41 +325,44 @@ impl Connection<'_> {
         }
     }
 
-    /// Returns the length of the body at the front of the buffer, and of what is used up with it.
-    async fn read_length(&mut self, len: usize) -> Result<Option<(usize, usize)>, Lost> {
-        while self.filled < len {
-            self.read_more().await?;
-        }
-        Ok(Some((len, len)))
-    }
-
-    /// As [`Self::read_length`], for a body in chunks, which are moved together; `None` if it is longer than allowed.
-    async fn read_chunks(&mut self) -> Result<Option<(usize, usize)>, Lost> {
-        let mut decoder = ChunkedDecoder::default();
+    /// Moves the pieces of a body together at the front of the buffer. Returns its length; `None` if it is too long.
+    async fn collect_body(&mut self) -> Result<Option<usize>, Lost> {
         let mut len = 0;
-        loop {
-            let (used, chunk) = decoder.decode(&self.buffer[len..self.filled]).map_err(|_| Lost::Failed)?;
-            let (data_len, is_end) = match chunk {
-                Chunk::Data(data) => (data.len(), false),
-                Chunk::End => (0, true),
-                Chunk::Partial => (0, false),
-            };
+        while self.rest != Rest::Nothing {
+            let (used, data_len) = self.take_piece(len)?;
+            let behind = len + used;
             if len + data_len > PAYLOAD_BYTES {
+                self.consume(behind);
                 return Ok(None);
             }
             // The data is the last of what was used.
-            self.buffer.copy_within(len + used - data_len..len + used, len);
+            self.buffer.copy_within(behind - data_len..behind, len);
             len += data_len;
-            let behind = len + used - data_len;
             self.buffer.copy_within(behind..self.filled, len);
             self.filled -= behind - len;
-            if is_end {
-                return Ok(Some((len, len)));
-            }
-            if used == 0 {
+            if used == 0 && self.rest != Rest::Nothing {
                 self.read_more().await?;
             }
         }
+        Ok(Some(len))
+    }
+
+    /// Takes a piece of a body out of what stands behind the first `at` bytes: how much was used, and how much of that, at its end,
+    /// is data.
+    fn take_piece(&mut self, at: usize) -> Result<(usize, usize), Lost> {
+        let bytes = &self.buffer[at..self.filled];
+        let (used, data_len, rest) = match self.rest {
+            Rest::Nothing => (0, 0, Rest::Nothing),
+            Rest::Length(len) if len <= bytes.len() => (len, len, Rest::Nothing),
+            Rest::Length(len) => (bytes.len(), bytes.len(), Rest::Length(len - bytes.len())),
+            Rest::Chunks(mut decoder) => match decoder.decode(bytes).map_err(|_| Lost::Failed)? {
+                (used, Chunk::Data(data)) => (used, data.len(), Rest::Chunks(decoder)),
+                (used, Chunk::End) => (used, 0, Rest::Nothing),
+                (used, Chunk::Partial) => (used, 0, Rest::Chunks(decoder)),
+            },
+        };
+        self.rest = rest;
+        Ok((used, data_len))
     }
 
     /// Answers a poll with all packets that wait, one after the other: they are never in memory as one body.
@@ -389,7 +439,6 @@ impl Request {
     fn of(head: &RequestHead<'_>) -> Self {
         Self {
             keep_alive: head.keep_alive(),
-            body: head.body(),
             expects_continue: head.expects_continue(),
             is_websocket: head.websocket().is_some(),
             is_head: head.method() == "HEAD",

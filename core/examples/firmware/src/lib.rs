@@ -30,10 +30,10 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use embassy_executor::Spawner;
 use embassy_net::driver::Driver;
 use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+use sprat_core::Server;
 use sprat_core::chat::{Chat, ChatMemory};
 use sprat_core::lines::{Attached, Line, Lines};
 use sprat_core::memory::{Fixed, Lend};
-use sprat_core::Server;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use entropy::SeededEntropy;
@@ -62,13 +62,15 @@ pub struct Board {
 pub const SEED_BYTES: usize = 16;
 
 /// The server's memory. What bounds what: see [`Fixed`].
-type Memory = Fixed<CLIENTS, CLIENTS, 2, CLIENTS, { limits::PACKETS }, 1, { limits::FRAMES }, { limits::FRAMES_BYTES }, 0>;
+type Memory =
+    Fixed<CLIENTS, CLIENTS, 2, CLIENTS, { limits::PACKETS }, 1, { limits::FRAMES }, { limits::FRAMES_BYTES }, 0>;
 
 static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
 static CHAT: ConstStaticCell<ChatMemory<{ limits::MESSAGES }, 16, { limits::SCRATCH_BYTES }>> =
     ConstStaticCell::new(ChatMemory::new());
 static LINES: ConstStaticCell<heapless::Vec<Line, CONNECTIONS>> = ConstStaticCell::new(heapless::Vec::new());
-static WEBSOCKETS: ConstStaticCell<heapless::Vec<Option<Attached>, CLIENTS>> = ConstStaticCell::new(heapless::Vec::new());
+static WEBSOCKETS: ConstStaticCell<heapless::Vec<Option<Attached>, CLIENTS>> =
+    ConstStaticCell::new(heapless::Vec::new());
 static SOCKETS: StaticCell<StackResources<{ CONNECTIONS + 1 }>> = StaticCell::new();
 static BUFFERS: ConstStaticCell<[connection::Buffers; CONNECTIONS]> =
     ConstStaticCell::new([const { connection::Buffers::new() }; CONNECTIONS]);
@@ -116,6 +118,8 @@ fn start_server(board: Board, entropy: SeededEntropy) -> &'static Site {
 }
 
 /// Each task is spawned as often as its pool is large.
-fn spawned<S>(token: Result<embassy_executor::SpawnToken<S>, embassy_executor::SpawnError>) -> embassy_executor::SpawnToken<S> {
+fn spawned<S>(
+    token: Result<embassy_executor::SpawnToken<S>, embassy_executor::SpawnError>,
+) -> embassy_executor::SpawnToken<S> {
     token.unwrap_or_else(|problem| panic!("{problem:?}"))
 }

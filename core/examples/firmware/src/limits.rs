@@ -15,20 +15,20 @@ pub const PAYLOAD_BYTES: usize = 800;
 /// Bytes of a connection's own buffer: a message and what may come between its pieces, or the head of a request.
 pub const BUFFER_BYTES: usize = PAYLOAD_BYTES + sprat_core::wire::message::MESSAGE_OVERHEAD_BYTES;
 /// Bytes that TCP keeps for a connection that has not read them.
-pub const RECEIVE_BYTES: usize = 352;
+pub const RECEIVE_BYTES: usize = 320;
 /// Bytes that TCP keeps until the peer has them.
 pub const SEND_BYTES: usize = 384;
 
 /// Packets in all outboxes.
-pub const PACKETS: usize = 64;
+pub const PACKETS: usize = 56;
 /// Different packets, names and nicknames.
 pub const FRAMES: usize = 48;
 /// Bytes of those.
-pub const FRAMES_BYTES: usize = 7_168;
+pub const FRAMES_BYTES: usize = 6_912;
 /// Messages that the chat remembers, if their bytes allow.
 pub const MESSAGES: usize = 16;
 /// Bytes for the chat to write JSON in.
-pub const SCRATCH_BYTES: usize = 2_048;
+pub const SCRATCH_BYTES: usize = 1_856;
 
 /// The limits of the server.
 pub fn server() -> Limits {

@@ -27,12 +27,7 @@ pub(crate) enum Lost {
 pub(crate) type Pieces<'p> = dyn Fn(&mut dyn FnMut(&[u8])) -> bool + 'p;
 
 /// Writes pieces, as TCP has room for them.
-pub(crate) async fn write(
-    socket: &mut TcpSocket<'_>,
-    site: &Site,
-    line: u32,
-    pieces: &Pieces<'_>,
-) -> Result<(), Lost> {
+pub(crate) async fn write(socket: &mut TcpSocket<'_>, site: &Site, line: u32, pieces: &Pieces<'_>) -> Result<(), Lost> {
     let mut done = 0;
     loop {
         let copied = socket.write_with(|room| {

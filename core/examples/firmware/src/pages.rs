@@ -16,13 +16,19 @@ include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 const NOT_FOUND: Answer = Answer {
     status_line: "HTTP/1.1 404 Not Found",
-    fields: ["\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 69\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff", ""],
+    fields: [
+        "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 69\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff",
+        "",
+    ],
     body: b"There is no such page. The page is at / and Socket.IO at /socket.io/\n",
 };
 
 const NOT_ALLOWED: Answer = Answer {
     status_line: "HTTP/1.1 405 Method Not Allowed",
-    fields: ["\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 42\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nAllow: GET, HEAD", ""],
+    fields: [
+        "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 42\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nAllow: GET, HEAD",
+        "",
+    ],
     body: b"Pages can be read with GET and HEAD only.\n",
 };
 

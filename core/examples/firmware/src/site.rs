@@ -2,8 +2,7 @@
 
 use core::cell::{Cell, RefCell, RefMut};
 
-use embassy_futures::yield_now;
-use embassy_time::{Duration, Instant, Timer};
+use embassy_time::{Duration, Instant};
 use sprat_core::chat::Chat;
 use sprat_core::frames::Frames as _;
 use sprat_core::lines::Lines;
@@ -14,9 +13,8 @@ use crate::Board;
 use crate::entropy::SeededEntropy;
 use crate::limits::{CLIENTS, CONNECTIONS, FRAMES_BYTES, PACKETS};
 
-/// How long a client that sends is held back at most for one message, and how often it is looked.
-const BREATH_MAX: Duration = Duration::from_millis(25);
-const BREATH: Duration = Duration::from_millis(2);
+/// How long a message is held back at most while much is queued, if no other is read meanwhile.
+const HOLD_MAX: Duration = Duration::from_millis(200);
 /// Time that a place is kept for a connection whose handshake is not complete.
 const HANDSHAKE_TIME: Duration = Duration::from_millis(100);
 
@@ -35,6 +33,8 @@ pub(crate) struct Site {
     coming: Cell<(usize, Instant)>,
     /// How often somebody was not let in for whom no idle connection has ended yet.
     wanted: Cell<usize>,
+    /// When a client's message was read last.
+    admitted: Cell<Instant>,
     marks: Cell<Marks>,
 }
 
@@ -56,6 +56,7 @@ impl Site {
             taken: Cell::new(0),
             coming: Cell::new((0, Instant::MIN)),
             wanted: Cell::new(0),
+            admitted: Cell::new(Instant::MIN),
             marks: Cell::new(Marks::default()),
         }
     }
@@ -113,20 +114,19 @@ impl Site {
         wanted > 0
     }
 
-    /// Between two messages of a client: the others get their turn, and while much is queued, a moment to take it. So a flood
+    /// Whether a client's next message may be read. While much is queued, only one of all clients' is, now and then: so a flood
     /// waits in its sender's TCP, and not in the outboxes of those who get it.
-    pub(crate) async fn breathe(&self) {
-        yield_now().await;
-        let began = Instant::now();
-        while self.is_tight() && began.elapsed() < BREATH_MAX {
-            Timer::after(BREATH).await;
-        }
-    }
-
-    fn is_tight(&self) -> bool {
+    pub(crate) fn admits(&self) -> bool {
         let lines = self.lines();
         let server = lines.server();
-        server.queued() > PACKETS / 2 || server.frames().used_bytes() > FRAMES_BYTES / 8 * 5
+        let is_tight = server.queued() > PACKETS / 2 || server.frames().used_bytes() > FRAMES_BYTES / 8 * 5;
+        !is_tight || self.admitted.get().elapsed() >= HOLD_MAX
+    }
+
+    /// A message was read.
+    pub(crate) fn admit(&self) {
+        self.admitted.set(Instant::now());
+        self.mark();
     }
 
     /// Notes how much is in use.

@@ -3,17 +3,22 @@
 use core::task::Poll;
 
 use embassy_futures::select::{Either, select};
+use embassy_futures::yield_now;
+use embassy_net::tcp::TcpSocket;
+use embassy_time::{Duration, Timer};
 use sprat_core::app::Message;
 use sprat_core::error::PeerError;
 use sprat_core::wire::message::{Incoming, MessageReader};
 use sprat_core::wire::websocket::{Opcode, encode_header};
 use sprat_core::{CloseReason, Response, TransportId};
-use embassy_net::tcp::TcpSocket;
 
 use crate::connection::{Connection, End};
 use crate::limits::PAYLOAD_BYTES;
 use crate::output::{self, Lost};
 use crate::site::Site;
+
+/// How often it is looked whether a message that is held back may be read.
+pub(crate) const HOLD: Duration = Duration::from_millis(2);
 
 /// How the traffic of a WebSocket ended (close codes: RFC 6455, section 7.4.1).
 enum Ended {
@@ -83,19 +88,25 @@ struct WebSocket<'c, 'b> {
 
 impl WebSocket<'_, '_> {
     async fn serve(&mut self, transport: TransportId) -> Result<(), Ended> {
+        let (site, line) = (self.site, self.line);
         loop {
-            let signals = core::future::poll_fn(|cx| Poll::Ready(self.site.lines().take_signals(self.line, cx))).await;
+            let signals = core::future::poll_fn(|cx| Poll::Ready(site.lines().take_signals(line, cx))).await;
             if signals.wake {
                 self.send(transport).await?;
             }
             if signals.close {
                 return Ok(());
             }
-            if self.receive(transport).await? {
-                self.site.breathe().await;
+            let signaled = core::future::poll_fn(|cx| site.lines().poll_signaled(line, cx));
+            if !site.admits() {
+                select(signaled, Timer::after(HOLD)).await;
                 continue;
             }
-            let signaled = core::future::poll_fn(|cx| self.site.lines().poll_signaled(self.line, cx));
+            if self.receive(transport).await? {
+                // The others get their turn between two messages, too.
+                yield_now().await;
+                continue;
+            }
             match select(signaled, self.socket.read(self.reader.spare())).await {
                 Either::First(()) => {}
                 Either::Second(Ok(0)) => return Err(Ended::ByPeer),
@@ -128,7 +139,7 @@ impl WebSocket<'_, '_> {
             Incoming::Pong => return Ok(true),
         };
         self.site.lines().message(self.site.now(), self.line, transport, message);
-        self.site.mark();
+        self.site.admit();
         Ok(true)
     }
 

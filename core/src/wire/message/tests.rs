@@ -120,7 +120,8 @@ fn garbage_never_breaks_the_reader() {
     for _ in 0..2_000 {
         let mut bytes = vec![0; chance.below(400)];
         chance.fill(&mut bytes);
-        let mut whole = frame(chance.below(2) == 0, chance.pick(&["0", "1", "2", "8", "9"]).as_bytes()[0] - b'0', b"some text");
+        let mut whole =
+            frame(chance.below(2) == 0, chance.pick(&["0", "1", "2", "8", "9"]).as_bytes()[0] - b'0', b"some text");
         whole.extend(bytes);
         let once = read(&whole, || 1_000_000);
         assert_eq!(read(&whole, || 3), once, "{whole:02x?}");

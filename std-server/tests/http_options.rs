@@ -1,0 +1,246 @@
+//! What options and hooks change in the answers over HTTP, over loopback (rows E1 and E13 to E19, T19 and those of section 1i of
+//! the measured facts). The same against the official server, byte for byte: `tests/js/oracle/options.mjs`.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+
+use sprat::config::{Cors, Origins};
+use sprat::{Config, ErrorContext, Handle, Hooks, Io};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const OPEN: &str = "/socket.io/?EIO=4&transport=polling";
+
+/// A running server. It ends with the test.
+struct Running {
+    handle: Handle,
+    address: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A server that answers `echo`.
+fn serve(config: Config, set_up: impl FnOnce(&mut Hooks) + Send + 'static) -> Running {
+    let (started, is_started) = channel();
+    let config = Config { listen: vec!["127.0.0.1:0".parse().expect("an address")], ..config };
+    let thread = std::thread::spawn(move || {
+        let (mut io, mut hooks) = (Io::new(), Hooks::new());
+        set_up(&mut hooks);
+        let handle = io.handle();
+        io.hooks(hooks);
+        io.on_ready(move |addresses| started.send((handle, addresses[0])).expect("somebody waits"));
+        io.on("echo", |socket, text: String, _ack| socket.emit("echo", text));
+        io.run(config).expect("a server that starts");
+    });
+    let (handle, address) = is_started.recv_timeout(PATIENCE).expect("a server that starts");
+    Running { handle, address, thread: Some(thread) }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.shut_down();
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(matches!(ended, Some(Ok(()))) || std::thread::panicking(), "the server panicked");
+    }
+}
+
+impl Running {
+    fn get(&self, target: &str, fields: &[&str]) -> Answer {
+        self.request("GET", target, fields, "")
+    }
+
+    /// A request on a connection of its own, and its answer.
+    fn request(&self, method: &str, target: &str, fields: &[&str], body: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
+        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+        let len = body.len();
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len}\r\n{fields}\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).expect("room for a request");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer and its end");
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
+        let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII");
+        Answer { head, body: bytes[end + 4..].to_vec() }
+    }
+
+    /// The session that a client over polling has begun, in `/`.
+    fn session(&self) -> String {
+        let open = self.get(OPEN, &[]).text();
+        let sid = open.split('"').nth(3).expect("a sid");
+        let target = format!("{OPEN}&sid={sid}");
+        assert_eq!(self.request("POST", &target, &[], "40").text(), "ok");
+        assert!(self.get(&target, &[]).text().starts_with("40{"));
+        target
+    }
+}
+
+struct Answer {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn status(&self) -> &str {
+        &self.head[9..12]
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("text")
+    }
+
+    /// The values of a header field, in order.
+    fn fields(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+}
+
+#[test]
+fn allow_request_takes_its_time_and_refuses_with_its_own_message() {
+    let server = serve(Config::default(), |hooks| {
+        hooks.allow_request(|request| async move {
+            smol::future::yield_now().await;
+            if request.query("token").as_deref() == Some("good") { Ok(()) } else { Err("no \"token\"".to_owned()) }
+        });
+    });
+    let refused = server.get(OPEN, &[]);
+    assert_eq!((refused.status(), refused.text().as_str()), ("403", r#"{"code":4,"message":"no \"token\""}"#));
+    assert_eq!(refused.fields("Content-Type"), ["application/json"]);
+    assert_eq!(server.get(&format!("{OPEN}&token=good"), &[]).status(), "200");
+    // What is wrong anyway is not asked about.
+    assert_eq!(server.get("/socket.io/?EIO=4", &[]).text(), r#"{"code":0,"message":"Transport unknown"}"#);
+}
+
+#[test]
+fn generate_id_chooses_the_id_or_refuses() {
+    let server = serve(Config::default(), |hooks| {
+        hooks.generate_id(|request| sprat::Sid::from_text(&request.query("wish")?));
+    });
+    let open = server.get(&format!("{OPEN}&wish=a-wish_of-20-letters"), &[]).text();
+    assert!(open.starts_with(r#"0{"sid":"a-wish_of-20-letters","#), "{open}");
+    assert_eq!(server.get(OPEN, &[]).text(), r#"{"code":3,"message":"Bad request"}"#);
+}
+
+#[test]
+fn response_headers_are_added_to_what_is_no_error() {
+    let server = serve(Config::default(), |hooks| {
+        hooks.response_headers(|_request, headers| assert!(headers.add("x-served-by", "sprat")));
+    });
+    assert_eq!(server.get(OPEN, &[]).fields("x-served-by"), ["sprat"]);
+    assert_eq!(server.get("/socket.io/", &[]).fields("x-served-by"), [""; 0]);
+}
+
+#[test]
+fn connection_errors_are_told_with_code_message_and_context() {
+    let (told, errors) = channel();
+    let server = serve(Config::default(), move |hooks| {
+        hooks.on_connection_error(move |error| {
+            told.send((error.code, error.message, error.context.clone())).expect("the test goes on");
+        });
+    });
+    for (method, target, expected) in [
+        ("GET", "/socket.io/?EIO=4&transport=abc", (0, "Transport unknown", ErrorContext::Transport("abc".into()))),
+        (
+            "GET",
+            "/socket.io/?EIO=4&transport=polling&sid=x",
+            (1, "Session ID unknown", ErrorContext::SessionId("x".into())),
+        ),
+        ("PUT", OPEN, (2, "Bad handshake method", ErrorContext::Method("PUT".into()))),
+        ("GET", "/socket.io/?EIO=4&transport=websocket", (3, "Bad request", ErrorContext::TransportHandshakeError)),
+        ("GET", "/socket.io/?EIO=3&transport=polling", (5, "Unsupported protocol version", ErrorContext::Protocol)),
+    ] {
+        assert_eq!(server.request(method, target, &[], "").status(), "400", "{target}");
+        assert_eq!(errors.recv_timeout(PATIENCE), Ok(expected), "{target}");
+    }
+}
+
+#[test]
+fn the_cookie_is_set_by_the_handshake_alone() {
+    let config = Config { cookie: Some("io".parse().expect("a cookie")), ..Config::default() };
+    let server = serve(config, |_| ());
+    let open = server.get(OPEN, &[]);
+    let text = open.text();
+    let sid = text.split('"').nth(3).expect("a sid");
+    assert_eq!(open.fields("Set-Cookie"), [format!("io={sid}; Path=/; HttpOnly; SameSite=Lax")]);
+    let post = server.request("POST", &format!("{OPEN}&sid={sid}"), &[], "40");
+    assert_eq!((post.status(), post.fields("Set-Cookie").len()), ("200", 0));
+    assert!(serve(Config::default(), |_| ()).get(OPEN, &[]).fields("Set-Cookie").is_empty());
+}
+
+#[test]
+fn cors_allows_the_origins_on_its_list_and_is_off_by_default() {
+    const OURS: &str = "Origin: https://a.example";
+    const PREFLIGHT: [&str; 2] = ["Access-Control-Request-Method: POST", "Access-Control-Request-Headers: x-test"];
+    let cors = Cors { origins: Origins::List(vec!["https://a.example".into()]), credentials: true, ..Cors::default() };
+    let server = serve(Config { cors, ..Config::default() }, |_| ());
+    for target in [OPEN, "/socket.io/", "/socket.io/socket.io.js"] {
+        let answer = server.get(target, &[OURS]);
+        assert_eq!(answer.fields("Access-Control-Allow-Origin"), ["https://a.example"], "{target}");
+        assert_eq!(answer.fields("Access-Control-Allow-Credentials"), ["true"], "{target}");
+        assert!(answer.fields("Vary").contains(&"Origin"), "{target}");
+        let other = server.get(target, &["Origin: https://b.example"]);
+        assert_eq!(other.fields("Access-Control-Allow-Origin"), [""; 0], "{target}");
+        assert_eq!(other.status(), answer.status(), "{target}");
+    }
+    let preflight = server.request("OPTIONS", OPEN, &[OURS, PREFLIGHT[0], PREFLIGHT[1]], "");
+    assert_eq!((preflight.status(), preflight.fields("Content-Length")), ("204", vec!["0"]));
+    assert_eq!(preflight.fields("Access-Control-Allow-Methods"), ["GET,HEAD,PUT,PATCH,POST,DELETE"]);
+    assert_eq!(preflight.fields("Access-Control-Allow-Headers"), ["x-test"]);
+
+    let server = serve(Config::default(), |_| ());
+    assert_eq!(server.request("OPTIONS", OPEN, &[OURS], "").text(), r#"{"code":2,"message":"Bad handshake method"}"#);
+    assert!(server.get(OPEN, &[OURS]).fields("Access-Control-Allow-Origin").is_empty());
+}
+
+#[test]
+fn polls_are_compressed_from_the_threshold_on() {
+    let server = serve(Config::default(), |_| ());
+    let target = server.session();
+    for (len, accepted, coding) in [
+        (2_000, "gzip", vec!["gzip"]),
+        (2_000, "deflate", vec!["deflate"]),
+        (100, "gzip", vec![]),
+        (2_000, "br", vec![]),
+    ] {
+        let event = format!(r#"42["echo","{}"]"#, "x".repeat(len));
+        assert_eq!(server.request("POST", &target, &[], &event).text(), "ok");
+        let answer = server.get(&target, &[&format!("Accept-Encoding: {accepted}")]);
+        assert_eq!(answer.fields("Content-Encoding"), coding, "{len} {accepted}");
+        let mut text = String::new();
+        match coding.first() {
+            Some(&"gzip") => flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut text),
+            Some(_) => flate2::read::ZlibDecoder::new(&answer.body[..]).read_to_string(&mut text),
+            None => (&answer.body[..]).read_to_string(&mut text),
+        }
+        .unwrap();
+        assert_eq!(text, event, "{len} {accepted}");
+    }
+}
+
+#[test]
+fn the_path_is_a_prefix_with_or_without_a_slash() {
+    let server = serve(Config::default(), |_| ());
+    let answers = |server: &Running| {
+        ["/socket.io/?", "/socket.io/below/it?", "/socket.io?", "/SOCKET.IO/?"]
+            .map(|path| server.get(&format!("{path}EIO=4&transport=polling"), &[]).status().to_owned())
+    };
+    assert_eq!(answers(&server), ["200", "200", "404", "404"]);
+    let server = serve(Config { trailing_slash: false, ..Config::default() }, |_| ());
+    assert_eq!(answers(&server), ["200", "200", "200", "404"]);
+}
+
+#[test]
+fn internet_explorer_is_told_not_to_take_answers_for_attacks() {
+    let server = serve(Config::default(), |_| ());
+    for (agent, expected) in
+        [("Mozilla/5.0 (compatible;MSIE 10.0)", vec!["0"]), ("Trident/7.0", vec!["0"]), ("MSIE", vec![])]
+    {
+        let answer = server.get(OPEN, &[&format!("User-Agent: {agent}")]);
+        assert_eq!(answer.fields("X-XSS-Protection"), expected, "{agent}");
+    }
+}
