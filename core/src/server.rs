@@ -305,7 +305,7 @@ impl<A: App, M: Memory> Server<A, M> {
     fn opened(&mut self, index: u32) {
         let session = self.sockets.engine.id(index);
         if let Some(text) = self.app.initial_packet() {
-            // Without memory for it the client gets on without it, as it would after a reconnection.
+            // Where memory is short it is the client that goes, as with any packet for it.
             let _ = self.sockets.send(session, Message::Text(text));
         }
         match self.app.protocol() {

@@ -9,7 +9,8 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
+import { dial } from './raw.mjs';
 
 export const machine = process.env.MACHINE ?? 'lm3s6965evb';
 export const firmware = process.env.FIRMWARE;
@@ -127,15 +128,15 @@ export async function startFront(device, listen = 0) {
     near.pause().on('error', () => {});
     open.add(near);
     near.on('close', () => open.delete(near));
-    turn = turn.then(() => new Promise(connected => {
-      const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    turn = turn.then(async () => {
+      const far = await dial(port).catch(() => near.destroy());
+      if (near.destroyed) return far.destroy();
       near.setNoDelay();
-      far.once('connect', connected).once('error', connected);
-      far.on('error', () => near.destroy()).on('close', () => near.destroy());
+      far.on('close', () => near.destroy());
       near.on('close', () => far.destroy());
       near.pipe(far);
       far.pipe(near);
-    }));
+    });
   });
   await new Promise(done => server.listen(listen, '127.0.0.1', done));
   const url = `http://127.0.0.1:${server.address().port}`;

@@ -8,12 +8,35 @@ const WAIT_MS = 15_000;
 // Every frame is masked with the same key, so that a script has the same bytes each time.
 const KEY = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
 
+// The guest sees all clients at one address, whatever port of the host they came through: two that had the same port of their own
+// would be one to it. So each gets one that no other has.
+const taken = new Set();
+let local = 33_000 + Math.floor(Math.random() * 20_000);
+
+// Connects to a port of this host. Resolves when the connection is there.
+export async function dial(port) {
+  for (;;) {
+    do local = local < 60_000 ? local + 1 : 33_000; while (taken.has(local));
+    const localPort = local;
+    const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.1', localPort, allowHalfOpen: true, noDelay: true });
+    taken.add(localPort);
+    socket.once('close', () => taken.delete(localPort));
+    try {
+      await once(socket, 'connect', { signal: AbortSignal.timeout(WAIT_MS) });
+      return socket.on('error', () => {});
+    } catch (error) {
+      // Somebody else has it.
+      if (!['EADDRINUSE', 'EADDRNOTAVAIL'].includes(error.code)) throw error;
+    }
+  }
+}
+
 export class Raw {
   // A connection to a port of this host. Resolves when it is there.
   static async open(port) {
     const raw = new Raw();
     raw.wake = () => {};
-    raw.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    raw.socket = await dial(port);
     raw.received = Buffer.alloc(0);
     raw.ended = false;
     const came = (data, ended) => {
@@ -24,7 +47,6 @@ export class Raw {
     raw.socket.on('data', data => came(data, false));
     raw.socket.on('end', () => { came(null, true); raw.socket.end(); });
     raw.socket.on('error', () => came(null, true)).on('close', () => came(null, true));
-    await once(raw.socket, 'connect', { signal: AbortSignal.timeout(WAIT_MS) });
     return raw;
   }
 

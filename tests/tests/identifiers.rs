@@ -97,20 +97,21 @@ fn a_websocket_that_failed_to_take_over_does_nothing_to_the_one_that_does() {
 }
 
 #[test]
-fn what_polling_took_is_accounted_for_when_it_arrives_late() {
+fn a_probing_websocket_that_has_sent_its_answer_says_nothing_of_what_polling_holds() {
     let mut bench = Bench::plain();
     let (sid, _) = bench.connect_polling();
     let probe = bench.probe(&sid);
     let line = bench.line(probe);
-    let websocket = bench.transport(line);
-    bench.send_text(line, "2probe");
-    // The probing WebSocket has sent its answer; that says nothing of what polling holds.
+    bench.slow_polls = true;
     bench.push(&sid, r#"42["echo",1]"#);
+    let poll = bench.poll(&sid);
     let before = bench.frames_bytes();
-    bench.input(Input::Flushed { transport: websocket });
-    assert_eq!(bench.frames_bytes(), before);
-    bench.send_text(line, "5");
-    assert_eq!(bench.all(line), ["3probe", r#"42["echo",1]"#].map(|text| Frame::Text(text.into())));
+    bench.send_text(line, "2probe");
+    assert_eq!(bench.all(line), [Frame::Text("3probe".into())]);
+    assert_eq!(bench.frames_bytes(), before, "the answer to the poll is still on its way");
+    bench.finish_poll(poll);
+    assert!(bench.frames_bytes() < before);
+    assert_eq!(bench.http(poll), (200, r#"42["echo",1]"#.into()));
 }
 
 #[test]

@@ -177,6 +177,9 @@ fn incomplete_binary_packets_cannot_keep_the_memory_of_others() {
     }
     let closed: Vec<_> = hoarders.iter().map(|line| bench.is_closed(*line)).collect();
     assert_eq!(closed, [true, false, false, false, false, false]);
+    // That they take what they are sent does not make them any better.
+    emit(&mut bench, "1").unwrap();
+    assert_eq!(bench.all(line).len(), 1);
     let big = format!("\"{}\"", "x".repeat(2_000));
     emit(&mut bench, &big).unwrap();
     assert_eq!(bench.all(line).len(), 1);

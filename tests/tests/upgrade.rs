@@ -239,3 +239,23 @@ fn what_is_sent_during_an_upgrade_arrives_once_and_in_order_both_ways() {
         assert_eq!(up, (0..sent).map(|number| number.to_string()).collect::<Vec<_>>(), "seed {seed}");
     }
 }
+
+#[test]
+fn what_the_last_poll_took_is_given_back_when_the_websocket_takes_over() {
+    let mut bench = Bench::plain();
+    let (sid, _) = bench.connect_polling();
+    let before = bench.frames_bytes();
+    let probe = bench.probe(&sid);
+    let line = bench.line(probe);
+    bench.send_text(line, "2probe");
+    bench.slow_polls = true;
+    bench.push(&sid, r#"42["echo",1]"#);
+    let poll = bench.poll(&sid);
+    assert!(bench.is_sending(poll) && bench.frames_bytes() > before);
+    bench.send_text(line, "5");
+    assert_eq!(bench.frames_bytes(), before);
+    assert_eq!(bench.all(line), [Frame::Text("3probe".into())], "it is not sent twice");
+    bench.finish_poll(poll);
+    bench.send_text(line, r#"42["echo",2]"#);
+    assert_eq!(bench.text(line), r#"42["echo",2]"#);
+}

@@ -30,15 +30,13 @@ impl<M: Memory> Sockets<M> {
         }
         let wanted = self.engine.insert_bytes(namespace.as_bytes())?;
         let id = self.engine.new_sid();
-        let session_next = self.engine.sessions[session].sockets;
-        let socket = Socket { id, session, session_next, wanted: Some(wanted), ..Socket::default() };
+        let socket = Socket { id, wanted: Some(wanted), ..Socket::default() };
         let Some(index) = self.table.insert(socket) else {
             self.engine.frames.release(wanted);
             return Err(CapacityError::Memberships);
         };
         self.by_id.insert(&mut self.table, Sid::spread(id.as_str().as_bytes()), index);
-        self.engine.sessions[session].sockets = index;
-        self.engine.sessions[session].sockets_count += 1;
+        self.link_to_session(index, session);
         Ok(index)
     }
 
@@ -195,6 +193,22 @@ impl<M: Memory> Sockets<M> {
         for frame in data.into_iter().chain(wanted) {
             self.engine.frames.release(frame);
         }
+    }
+
+    /// Puts a socket behind those that its client has already: they are told in the order of their coming.
+    pub(crate) fn link_to_session(&mut self, socket: u32, session: u32) {
+        self.table[socket].session = session;
+        self.table[socket].session_next = NONE;
+        self.engine.sessions[session].sockets_count += 1;
+        let mut last = self.engine.sessions[session].sockets;
+        if last == NONE {
+            self.engine.sessions[session].sockets = socket;
+            return;
+        }
+        while self.table[last].session_next != NONE {
+            last = self.table[last].session_next;
+        }
+        self.table[last].session_next = socket;
     }
 
     pub(crate) fn unlink_from_session(&mut self, socket: u32) {

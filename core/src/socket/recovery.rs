@@ -268,12 +268,9 @@ impl<M: Memory> Sockets<M> {
             return false;
         }
         self.unlink_absent(socket);
-        self.table[socket].session = session;
-        self.table[socket].session_next = self.engine.sessions[session].sockets;
+        self.link_to_session(socket, session);
         self.table[socket].state = SocketState::Connected;
         self.table[socket].is_recovered = true;
-        self.engine.sessions[session].sockets = socket;
-        self.engine.sessions[session].sockets_count += 1;
         let mut position = self.engine.recent.first;
         while let Some((next, text, attachments)) = self.next_missed(socket, offset, position) {
             self.enqueue(session, text, &attachments, false);

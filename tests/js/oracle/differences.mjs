@@ -60,11 +60,6 @@ export default {
     official: [["ws", "2"], ["ws", { close: 1005 }], ["reason", '430["ping timeout"]']],
     sprat: [["ws", { close: 1005 }], ["reason", '430["transport close"]']],
   },
-  "end: disconnect(true)": {
-    why: "The namespaces of a client are left in another order",
-    official: [["ws", "41"], ["ws", "41/dyn-1,"], ["ws", { close: 1005 }], ["reason", '430["server namespace disconnect"]']],
-    sprat: [["ws", "41/dyn-1,"], ["ws", "41"], ["ws", { close: 1005 }], ["reason", '430["server namespace disconnect"]']],
-  },
   "upgrade: UPGRADE without a probe": {
     why: "A WebSocket that was not probed does not take over; the official server takes it, whether it works or not",
     official: [["upgrade", { status: 101, headers: { upgrade: "websocket" }, body: "" }], ["ws", "still open"]],

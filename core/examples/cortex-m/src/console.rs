@@ -7,9 +7,11 @@ use cortex_m_rt::{ExceptionFrame, exception};
 use critical_section::Mutex;
 
 /// Writes text somewhere.
-static WRITE: Mutex<Cell<Option<fn(&str)>>> = Mutex::new(Cell::new(None));
+type Write = fn(&str);
 
-pub(crate) fn start(write: fn(&str)) {
+static WRITE: Mutex<Cell<Option<Write>>> = Mutex::new(Cell::new(None));
+
+pub(crate) fn start(write: Write) {
     critical_section::with(|token| WRITE.borrow(token).set(Some(write)));
 }
 

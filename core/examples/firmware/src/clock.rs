@@ -85,5 +85,5 @@ fn transmitted_ms(packet: &[u8; 48]) -> i64 {
     let word = |at: usize| i64::from(u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]));
     let seconds = word(40);
     let era = if seconds >> 31 == 0 { 1 << 32 } else { 0 };
-    (seconds + era - NTP_TO_UNIX_S) * 1_000 + (word(44) * 1_000 >> 32)
+    (seconds + era - NTP_TO_UNIX_S) * 1_000 + ((word(44) * 1_000) >> 32)
 }
