@@ -35,6 +35,16 @@ pub enum Input<'a> {
         /// The body.
         body: &'a [u8],
     },
+    /// Whole packets from the beginning of the body of a POST, of which the rest comes later. A driver brings a long body in
+    /// parts so that what one client sends in one go, which may be for all, gets on its way in between.
+    BodyPart {
+        /// The request.
+        request: RequestId,
+        /// The session that came with the answer.
+        session: SessionId,
+        /// The packets, without the separator behind the last.
+        body: &'a [u8],
+    },
     /// The body of a POST is longer than [`Limits::payload_bytes_max`]. It need not be read to its end.
     BodyTooLarge {
         /// The request.
@@ -139,6 +149,7 @@ impl<A: App, M: Memory> Server<A, M> {
         self.sockets.engine.now = now;
         match input {
             Input::Body { request, session, body } => self.body(request, session, body),
+            Input::BodyPart { request, session, body } => self.body_part(request, session, body),
             Input::BodyTooLarge { request, session } => self.sockets.engine.post_too_large(request, session),
             Input::Flushed { transport } => {
                 self.sockets.engine.transport_flushed(transport);
@@ -393,7 +404,25 @@ impl<A: App, M: Memory> Server<A, M> {
     }
 
     fn body(&mut self, request: RequestId, session: SessionId, body: &[u8]) {
+        if let Some(index) = self.sockets.engine.take_post(request, session) {
+            self.sockets.engine.answer(request, Answer::Ok);
+            self.packets(index, body);
+        }
+    }
+
+    /// A POST is answered when its last part has come, or when its session has ended before.
+    fn body_part(&mut self, request: RequestId, session: SessionId, body: &[u8]) {
         let Some(index) = self.sockets.engine.take_post(request, session) else { return };
+        self.packets(index, body);
+        if self.sockets.engine.sessions[index].is_open() {
+            self.sockets.engine.sessions[index].post = Some(request);
+        } else {
+            self.sockets.engine.answer(request, Answer::Ok);
+        }
+    }
+
+    /// The packets of a body, as far as the session lasts.
+    fn packets(&mut self, index: u32, body: &[u8]) {
         let Ok(text) = core::str::from_utf8(body) else { return self.sockets.engine.post_malformed(index) };
         for packet in payload::packets(text) {
             if let Some(received) = self.sockets.engine.receive_text(index, Carrier::Post, packet) {

@@ -291,6 +291,11 @@ impl<A: App> LineHandle<A> {
         self.engine.inner.borrow_mut().drive(input, Some(self.index));
     }
 
+    /// Brings packets from the beginning of the body of a POST.
+    pub(crate) fn body_part(&self, request: RequestId, session: SessionId, body: &[u8]) {
+        self.engine.inner.borrow_mut().drive(Input::BodyPart { request, session, body }, Some(self.index));
+    }
+
     /// Says that the connection of a request is gone.
     pub(crate) fn request_lost(&self, request: RequestId, session: SessionId) {
         self.engine.inner.borrow_mut().drive(Input::RequestLost { request, session }, Some(self.index));
@@ -304,7 +309,9 @@ impl<A: App> LineHandle<A> {
             inner.websockets.resize(at + 1, None);
         }
         inner.websockets[at] = Some((transport, self.index));
-        inner.lines[self.index as usize].signals = Signals { wake: true, close: false };
+        // The session may have ended since the answer to the request, when nobody could be told.
+        let close = !inner.server.is_attached(transport);
+        inner.lines[self.index as usize].signals = Signals { wake: true, close };
     }
 
     /// What the server wants of the WebSocket since this was asked last. Whoever asks is woken for the next time.

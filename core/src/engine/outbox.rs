@@ -227,15 +227,15 @@ impl<M: Memory> Engine<M> {
             self.pop(index);
             taken = true;
         }
+        if taken {
+            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
+        }
         if self.sessions[index].outbox.is_empty() {
             self.release_memory(index);
             if self.sessions[index].state == State::Closing {
                 self.close_drained(index);
             }
             return;
-        }
-        if taken {
-            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
         }
         if self.sessions[index].is_polling() {
             self.announce(index);

@@ -58,7 +58,6 @@ impl<M: Memory> Engine<M> {
             return None;
         }
         self.sessions[index].post = None;
-        self.answer(request, Answer::Ok);
         Some(index)
     }
 

@@ -17,7 +17,9 @@ use crate::connection::cors::Cors;
 use crate::connection::incoming::Incoming;
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
-use crate::connection::{BODY_TIMEOUT, HEAD_TIMEOUT, WRITE_TIMEOUT, compression, date, websocket, within};
+use crate::connection::{
+    BODY_PART_PACKETS, BODY_TIMEOUT, HEAD_TIMEOUT, WRITE_TIMEOUT, compression, date, websocket, within,
+};
 use crate::engine::{Engine, LineHandle, Packet};
 use crate::hooks::{ConnectionError, Hooks};
 use crate::pages::{PageRequest, PageResponse, Pages};
@@ -88,7 +90,8 @@ impl<A: App> Connection<A> {
                 None => self.refuse_head(408).await,
             };
             match next {
-                Next::Request => {}
+                // Who asks without a pause does not keep the others from their turn.
+                Next::Request => smol::future::yield_now().await,
                 Next::Linger => {
                     self.incoming.linger().await;
                     return None;
@@ -252,7 +255,10 @@ impl<A: App> Connection<A> {
     /// Reads the body of a POST and brings it to the engine, unless the session ends meanwhile.
     async fn read_body(&mut self, id: RequestId, session: SessionId, request: &mut Request) -> io::Result<()> {
         if request.expects_continue {
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            if let Err(problem) = self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await {
+                self.line.request_lost(id, session);
+                return Err(problem);
+            }
             request.expects_continue = false;
         }
         let bytes_max = self.site.engine.payload_bytes_max();
@@ -265,7 +271,7 @@ impl<A: App> Connection<A> {
         match smol::future::or(answered, read).await {
             None => Ok(()),
             Some(Some(Ok(body))) => {
-                self.line.body(id, session, body.as_deref());
+                self.bring_body(id, session, body.as_deref()).await;
                 Ok(())
             }
             Some(failed) => {
@@ -274,6 +280,22 @@ impl<A: App> Connection<A> {
                 Err(failed.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
             }
         }
+    }
+
+    /// Brings a body to the engine, a few packets at a time, so that what they cause is sent in between: a body may hold
+    /// thousands, each of them for everybody.
+    async fn bring_body(&mut self, id: RequestId, session: SessionId, body: Option<&[u8]>) {
+        let Some(mut rest) = body else { return self.line.body(id, session, None) };
+        let end_of_part = |rest: &[u8]| {
+            let separators = rest.iter().enumerate().filter(|(_, byte)| **byte == payload::SEPARATOR);
+            separators.map(|(at, _)| at).nth(BODY_PART_PACKETS - 1)
+        };
+        while let Some(end) = end_of_part(rest) {
+            self.line.body_part(id, session, &rest[..end]);
+            rest = &rest[end + 1..];
+            smol::future::yield_now().await;
+        }
+        self.line.body(id, session, Some(rest));
     }
 
     /// Answers a poll with all packets that wait.

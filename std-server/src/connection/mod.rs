@@ -19,6 +19,8 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time a body may take; a slower one ends its connection, and the session that it belongs to.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Packets of the body of a POST that are brought to the engine in one go.
+const BODY_PART_PACKETS: usize = 32;
 /// Time an answer may take to be taken; a slower reader's connection ends.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time a closing connection waits for its peer to close too.

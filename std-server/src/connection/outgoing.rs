@@ -52,8 +52,9 @@ impl Outgoing {
     /// Writes until nothing is left. While a frame is sent in part, the stream takes nothing from anybody else.
     pub(super) fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.pieces.is_empty() {
-            stream.reserve(true);
             let written = ready!(self.poll_write_some(stream, cx))?;
+            // Not before: a frame of which nothing is sent yet must not keep a pong, and so itself, from being sent.
+            stream.reserve(true);
             self.is_begun = true;
             self.advance(written);
         }

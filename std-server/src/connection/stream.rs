@@ -22,6 +22,8 @@ use smol::io::{AsyncRead, AsyncWrite};
 pub(crate) struct Stream {
     inner: Async<TcpStream>,
     reading: Reading,
+    /// Reads since the last time there was nothing to read.
+    reads: u8,
     /// What the reactor wakes when there is something to read.
     readable: Option<Arc<Readable>>,
     /// A packet is sent in part: tungstenite has to wait.
@@ -29,6 +31,9 @@ pub(crate) struct Stream {
     /// tungstenite had to wait, or has sent a frame in part.
     is_control_waiting: bool,
 }
+
+/// Reads in a row before the other connections get their turn.
+const READS_MAX: u8 = 16;
 
 /// Whether it is worth asking the system for bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +67,14 @@ impl Wake for Readable {
 
 impl Stream {
     pub(crate) const fn new(inner: Async<TcpStream>) -> Self {
-        Self { inner, reading: Reading::Possible, readable: None, is_reserved: false, is_control_waiting: false }
+        Self {
+            inner,
+            reading: Reading::Possible,
+            reads: 0,
+            readable: None,
+            is_reserved: false,
+            is_control_waiting: false,
+        }
     }
 
     /// The socket itself, for whoever has reserved it.
@@ -104,6 +116,12 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
+        if stream.reads == READS_MAX {
+            // Who sends without a pause does not keep the others from their turn.
+            stream.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let readable = stream.readable(cx);
         let waker = Waker::from(Arc::clone(&readable));
         let mut read_cx = Context::from_waker(&waker);
@@ -127,6 +145,7 @@ impl AsyncRead for Stream {
                     // The end of the stream stays readable: it must be seen again by whoever reads next.
                     let is_drained = len > 0 && len < buffer.len();
                     stream.reading = if is_drained { Reading::Drained } else { Reading::Possible };
+                    stream.reads = if is_drained { 0 } else { stream.reads + 1 };
                     return Poll::Ready(Ok(len));
                 }
                 Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => stream.reading = Reading::Drained,

@@ -3,11 +3,13 @@
 use core::net::SocketAddrV4;
 
 use embassy_futures::select::select;
+use embassy_futures::yield_now;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{IpEndpoint, Stack};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use sprat_core::time::UnixTime;
 
+use crate::limits::CLIENTS;
 use crate::site::Site;
 
 /// How often the marks are written while something happens.
@@ -22,6 +24,10 @@ const NTP_TO_UNIX_S: i64 = 2_208_988_800;
 /// Does what is due, for ever.
 #[embassy_executor::task]
 pub(crate) async fn keep_deadlines(site: &'static Site) -> ! {
+    // All other tasks have begun then, and wait for connections.
+    yield_now().await;
+    (site.board.log)(format_args!("ready: http://{}/ for {CLIENTS} clients", site.board.address.0));
+    site.log_marks();
     let mut marks_due = Instant::now() + MARKS_INTERVAL;
     loop {
         let scheduled = site.lines().tick(site.now());

@@ -90,8 +90,6 @@ pub fn boot<D: Driver>(spawner: Spawner, driver: D, board: Board) -> Runner<'sta
     }
     spawner.spawn(spawned(clock::keep_deadlines(site)));
     spawner.spawn(spawned(clock::keep_wall_time(stack, site)));
-    (board.log)(format_args!("ready: http://{}/ for {CLIENTS} clients", board.address.0));
-    site.log_marks();
     runner
 }
 

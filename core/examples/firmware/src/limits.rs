@@ -20,7 +20,7 @@ pub const RECEIVE_BYTES: usize = 320;
 pub const SEND_BYTES: usize = 384;
 
 /// Packets in all outboxes.
-pub const PACKETS: usize = 56;
+pub const PACKETS: usize = 72;
 /// Different packets, names and nicknames.
 pub const FRAMES: usize = 48;
 /// Bytes of those.
@@ -38,7 +38,7 @@ pub fn server() -> Limits {
         polling_clients_max: POLLING_CLIENTS,
         namespaces_by_session_max: 1,
         outbox_bytes_max: 3_584,
-        outbox_packets_max: 32,
+        outbox_packets_max: 24,
         frames_bytes_max: FRAMES_BYTES as u32,
         attachments_max: 1,
         acks_by_socket_max: 1,
