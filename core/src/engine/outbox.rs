@@ -227,15 +227,16 @@ impl<M: Memory> Engine<M> {
             self.pop(index);
             taken = true;
         }
-        if taken {
-            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
-        }
         if self.sessions[index].outbox.is_empty() {
+            // Whoever still holds a packet that is not complete keeps its place: to take something is not to give it back.
             self.release_memory(index);
             if self.sessions[index].state == State::Closing {
                 self.close_drained(index);
             }
             return;
+        }
+        if taken {
+            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
         }
         if self.sessions[index].is_polling() {
             self.announce(index);

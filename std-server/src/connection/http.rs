@@ -35,6 +35,8 @@ pub(crate) struct Site<A: App> {
     /// From this length on the body of a poll is compressed; 0: none is.
     pub(crate) compressed_bytes_min: usize,
     pub(crate) hooks: Hooks,
+    /// Closed when the server stops: connections that wait for a request end.
+    pub(crate) stopping: async_channel::Receiver<()>,
 }
 
 /// Serves one connection to its end.
@@ -66,6 +68,9 @@ struct Connection<A: App> {
     site: Rc<Site<A>>,
 }
 
+/// CLOSE (Engine.IO protocol, "Packet encoding").
+const CLOSE_PACKET: &[u8] = b"1";
+
 /// How the connection goes on after a request.
 enum Next {
     /// With another request.
@@ -82,7 +87,12 @@ impl<A: App> Connection<A> {
     /// Serves requests until the connection ends or becomes a WebSocket.
     async fn requests(mut self) -> Option<Upgraded<A>> {
         loop {
-            let next = match within(HEAD_TIMEOUT, self.incoming.head()).await {
+            let stopping = async {
+                // It is only ever closed.
+                let _ = self.site.stopping.recv().await;
+                Some(Ok(None))
+            };
+            let next = match smol::future::or(within(HEAD_TIMEOUT, self.incoming.head()), stopping).await {
                 Some(Ok(Some(Ok(len)))) => self.request(len).await.unwrap_or(Next::Drop),
                 Some(Ok(Some(Err(status)))) => self.refuse_head(status).await,
                 Some(Ok(None) | Err(_)) => Next::Drop,
@@ -318,6 +328,10 @@ impl<A: App> Connection<A> {
                     base64::encode(&bytes, &mut |piece| body.extend_from_slice(piece));
                 }
             }
+        }
+        if body.is_empty() {
+            // The session ended after the answer was decided, and what waited went with it.
+            body.extend_from_slice(CLOSE_PACKET);
         }
         let Some(response) = answer.response(false) else { return Ok(Next::Drop) };
         if let (true, Some(cookie)) = (request.is_initial, &self.site.cookie) {
