@@ -64,8 +64,9 @@ pub struct Limits {
     pub outbox_bytes_max: u32,
     /// Packets queued for one client. Default 4,096. Policy as for `outbox_bytes_max`.
     pub outbox_packets_max: u32,
-    /// Bytes of all queued packets together, each counted once. Default 67,108,864. Over it, the client that has gone
-    /// longest without taking anything is closed, until there is room.
+    /// Bytes of all frames together: queued packets, each counted once, incomplete binary ones, events kept for recovery, names
+    /// of rooms, data of sockets, what the application stores. Default 67,108,864. Over it, events kept for recovery are
+    /// forgotten, then the client that has gone longest without taking anything is closed, until there is room.
     pub frames_bytes_max: u32,
     /// The form of packets. Default: the official default, JSON.
     pub parser: Parser,

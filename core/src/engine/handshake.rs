@@ -6,6 +6,8 @@ use crate::engine::response::{Answer, Refusal};
 use crate::engine::session::{Pending, Session};
 use crate::engine::state::State;
 use crate::engine::timers::TimerKind;
+use crate::error::CapacityError;
+use crate::frames::{FrameId, Frames};
 use crate::ids::{RequestId, Sid, TransportId};
 use crate::limits::Transports;
 use crate::memory::Memory;
@@ -157,15 +159,12 @@ impl<M: Memory> Engine<M> {
         };
         let Ok(frame) = self.insert_encoded(&mut |put| open.encode(put)) else { return false };
         self.enqueue(index, Content::Text(frame), &[], false);
-        crate::frames::Frames::release(&mut self.frames, frame);
+        self.frames.release(frame);
         self.sessions[index].outbox.has_waiting()
     }
 
     /// Stores what `encode` writes. It is called twice, to count and to copy, so that a frame is exactly as long as needed.
-    pub(crate) fn insert_encoded(
-        &mut self,
-        encode: &mut Encode<'_>,
-    ) -> Result<crate::frames::FrameId, crate::error::CapacityError> {
+    pub(crate) fn insert_encoded(&mut self, encode: &mut Encode<'_>) -> Result<FrameId, CapacityError> {
         self.insert_encoded_with(b"", encode)
     }
 
@@ -174,7 +173,7 @@ impl<M: Memory> Engine<M> {
         &mut self,
         tail: &[u8],
         encode: &mut Encode<'_>,
-    ) -> Result<crate::frames::FrameId, crate::error::CapacityError> {
+    ) -> Result<FrameId, CapacityError> {
         let mut len = tail.len().saturating_sub(1);
         encode(&mut |piece| len += piece.len());
         self.insert_frame(len, &mut |buffer| {

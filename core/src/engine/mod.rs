@@ -28,6 +28,8 @@ use crate::engine::outbox::Entry;
 use crate::engine::response::Answer;
 use crate::engine::session::{Pending, Session};
 use crate::engine::timers::Timers;
+use crate::error::CapacityError;
+use crate::frames::FrameId;
 use crate::ids::{RequestId, SessionId, Sid, TransportId};
 use crate::index::Index;
 use crate::limits::Limits;
@@ -186,13 +188,13 @@ impl<M: Memory> Engine<M> {
     }
 
     /// Decodes base64 of a client into a frame of its own.
-    pub(crate) fn insert_base64(&mut self, text: &str) -> Result<crate::frames::FrameId, crate::error::CapacityError> {
+    pub(crate) fn insert_base64(&mut self, text: &str) -> Result<FrameId, CapacityError> {
         let len_max = base64::decoded_len_max(text.len());
         self.insert_frame(len_max, &mut |buffer| base64::decode(text, buffer).map_or(0, <[u8]>::len))
     }
 
     /// Copies bytes into a frame of their own.
-    pub(crate) fn insert_bytes(&mut self, bytes: &[u8]) -> Result<crate::frames::FrameId, crate::error::CapacityError> {
+    pub(crate) fn insert_bytes(&mut self, bytes: &[u8]) -> Result<FrameId, CapacityError> {
         self.insert_frame(bytes.len(), &mut |buffer| {
             buffer.copy_from_slice(bytes);
             bytes.len()
