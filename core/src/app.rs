@@ -390,6 +390,9 @@ pub trait Context {
     /// Refuses a socket whose connect is pending.
     fn refuse(&mut self, socket: SocketId, message: &str, data: Option<&str>);
 
+    /// How many sessions there are: clients that have a connection, in whatever namespaces (Engine.IO server, `clientsCount`).
+    fn sessions(&self) -> usize;
+
     /// The session that a socket is on.
     fn session(&self, socket: SocketId) -> Option<SessionId>;
 

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`Io`], [`Namespace`] | where handlers are registered |
 //! | [`Socket`], [`Broadcast`] | one client and many, while a handler runs |
-//! | [`Handle`], [`SocketRef`], [`Group`] | the server, one client and many, from any thread or task |
+//! | [`Handle`], [`SocketRef`], [`Group`], [`Children`] | the server, one client and many, from any thread or task |
 //! | [`Event`], [`Ack`], [`AckSender`] | what a client sent, and the right to acknowledge it |
 //! | [`Args`], [`IntoArgs`], [`FromArgs`], [`Binary`] | arguments |
 //!
@@ -17,6 +17,8 @@
 //! | --- | --- |
 //! | `io.on("connection", …)`, `socket.on(name, …)` | [`Io::on_connection`], [`Io::on`]: once, for all clients |
 //! | `io.of(name)`, `io.of(/regex/)` | [`Io::of`], [`Io::of_dynamic`] |
+//! | `io.engine.clientsCount`, `new_namespace` | [`Handle::clients_count`], [`Io::on_new_namespace`] |
+//! | `parentNamespace.emit` | [`Namespace::children`], [`Children::emit`] |
 //! | `io.use(…)`, `socket.use(…)` | [`Namespace::use_connect`], [`Namespace::use_connect_async`]; [`Namespace::use_event`] |
 //! | `socket.onAny`, `socket.onAnyOutgoing` | [`Namespace::on_any`], [`Io::on_any_outgoing`] |
 //! | `async` handlers | [`Namespace::on_async`], [`Socket::spawn`], [`Io::spawn`] |
@@ -31,6 +33,7 @@
 
 mod args;
 mod broadcast;
+mod children;
 mod dispatch;
 mod error;
 mod event;
@@ -55,6 +58,7 @@ use sprat_core::{CloseReason, SocketId};
 
 pub use args::{Args, Binary, FromArgs, IntoArgs};
 pub use broadcast::Broadcast;
+pub use children::Children;
 pub use error::{AckError, ArgsError, EmitError, EventError, HandleError, Refusal};
 pub use event::{Ack, AckSender, Event};
 pub use handle::{Acks, Group, Handle};
@@ -70,6 +74,7 @@ use crate::config::Config;
 use crate::hooks::Hooks;
 use crate::serve::{Background, ServeError, serve_with};
 use handle::Command;
+use namespace::full_name;
 use room::RoomListener;
 use state::State;
 
@@ -79,6 +84,7 @@ const QUEUE_MAX_DEFAULT: usize = 1_024;
 const COMMANDS_AT_ONCE: usize = 64;
 
 type DynamicNamespace = (Box<dyn FnMut(&str, Option<&str>) -> bool>, usize);
+type NewNamespaceHandler = Box<dyn FnMut(&str)>;
 type ReadyHandler = Box<dyn FnOnce(&[SocketAddr])>;
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -98,6 +104,7 @@ pub struct Io {
     by_name: BTreeMap<Box<str>, usize>,
     dynamic: Vec<DynamicNamespace>,
     on_room: Vec<RoomListener>,
+    on_new_namespace: Vec<NewNamespaceHandler>,
     state: State,
     /// Why the last client was refused: lent to the core.
     refusal: Refusal,
@@ -128,12 +135,14 @@ impl Io {
         let (sender, queue) = async_channel::bounded(commands.max(1));
         let (stopper, stop) = async_channel::bounded(1);
         let handshakes = Rc::new(RefCell::new(Handshakes::new(handshake::BYTES_MAX_DEFAULT)));
+        let handle = Handle::new(sender, stopper);
         Self {
-            namespaces: vec![Namespace::default()],
+            namespaces: vec![Namespace::new(handle.clone(), 0)],
             by_name: BTreeMap::from([("/".into(), 0)]),
             dynamic: Vec::new(),
             on_room: Vec::new(),
-            state: State::new(Handle::new(sender, stopper), handshakes),
+            on_new_namespace: Vec::new(),
+            state: State::new(handle, handshakes),
             refusal: Refusal::default(),
             joining: None,
             absent: VecDeque::new(),
@@ -288,13 +297,9 @@ impl Io {
     /// io.of("/news").on_connection(|socket| socket.emit("headline", "It works"));
     /// ```
     pub fn of(&mut self, name: &str) -> &mut Namespace {
-        let name = format!("/{}", name.strip_prefix('/').unwrap_or(name));
         let next = self.namespaces.len();
-        let index = *self.by_name.entry(name.into()).or_insert(next);
-        if index == next {
-            self.namespaces.push(Namespace::default());
-        }
-        &mut self.namespaces[index]
+        let index = *self.by_name.entry(full_name(name).into()).or_insert(next);
+        if index == next { self.push_namespace() } else { &mut self.namespaces[index] }
     }
 
     /// The handlers of all namespaces, those of [`Self::of`] aside, that `is_one` takes: it is asked with the name and with
@@ -309,10 +314,22 @@ impl Io {
     /// });
     /// ```
     pub fn of_dynamic(&mut self, is_one: impl FnMut(&str, Option<&str>) -> bool + 'static) -> &mut Namespace {
-        let index = self.namespaces.len();
-        self.dynamic.push((Box::new(is_one), index));
-        self.namespaces.push(Namespace::default());
-        &mut self.namespaces[index]
+        self.dynamic.push((Box::new(is_one), self.namespaces.len()));
+        self.push_namespace()
+    }
+
+    /// Calls `handler` with the name of a namespace when the first client comes into it: one that a predicate takes or that
+    /// was [added](Namespace::add), not one that has handlers of its own. When everybody has left, the next one is the first
+    /// again.
+    ///
+    /// ```
+    /// let mut io = sprat::Io::new();
+    /// io.of_dynamic(|name, _auth| name.starts_with("/team-"));
+    /// io.on_new_namespace(|name| println!("{name} begins"));
+    /// ```
+    pub fn on_new_namespace(&mut self, handler: impl FnMut(&str) + 'static) -> &mut Self {
+        self.on_new_namespace.push(Box::new(handler));
+        self
     }
 
     /// Calls `listener` for every event that is sent, once, however many get it.
@@ -328,10 +345,22 @@ impl Io {
         self
     }
 
+    fn push_namespace(&mut self) -> &mut Namespace {
+        let index = self.namespaces.len();
+        self.namespaces.push(Namespace::new(self.state.handle.clone(), index));
+        &mut self.namespaces[index]
+    }
+
+    /// The number of the handlers of a namespace that is known by name.
+    fn number_of(&self, name: &str) -> Option<usize> {
+        let added = || self.namespaces.iter().position(|namespace| namespace.has_name(name));
+        self.by_name.get(name).copied().or_else(added)
+    }
+
     /// The number of a namespace's handlers.
     fn resolve(&mut self, name: &str, auth: Option<&str>) -> Option<usize> {
-        if let Some(index) = self.by_name.get(name) {
-            return Some(*index);
+        if let Some(index) = self.number_of(name) {
+            return Some(index);
         }
         self.dynamic.iter_mut().find_map(|(is_one, index)| is_one(name, auth).then_some(*index))
     }

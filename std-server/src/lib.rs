@@ -35,9 +35,9 @@ pub use bytes::Bytes;
 pub use config::Config;
 pub use hooks::{ConnectionError, ErrorContext, Hooks, ResponseHeaders};
 pub use io::{
-    Ack, AckError, AckSender, Acks, Args, ArgsError, Binary, Broadcast, EmitError, Event, EventError, FromArgs, Group,
-    Handle, HandleError, Handshake, IntoArgs, Io, Namespace, Outgoing, Refusal, RemoteSocket, RoomEvent, Socket,
-    SocketRef, Transport,
+    Ack, AckError, AckSender, Acks, Args, ArgsError, Binary, Broadcast, Children, EmitError, Event, EventError,
+    FromArgs, Group, Handle, HandleError, Handshake, IntoArgs, Io, Namespace, Outgoing, Refusal, RemoteSocket,
+    RoomEvent, Socket, SocketRef, Transport,
 };
 pub use serde_json::{Value, json};
 pub use serve::{ServeError, serve, serve_with_hooks};

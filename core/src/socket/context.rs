@@ -170,6 +170,10 @@ impl<M: Memory> Context for Sockets<M> {
         self.engine.mark(self.table[socket].session, Pending::SOCKETS);
     }
 
+    fn sessions(&self) -> usize {
+        self.engine.sessions.live() as usize
+    }
+
     fn session(&self, socket: SocketId) -> Option<SessionId> {
         let session = self.find(socket).map(|socket| self.table[socket].session).filter(|session| *session != NONE)?;
         Some(self.engine.id(session))

@@ -1,6 +1,6 @@
 //! What the core tells an application, and which handlers it goes to.
 
-use sprat_core::app::{Connect, Context, Name, RoomChange};
+use sprat_core::app::{Connect, Context, Name, RoomChange, Target};
 use sprat_core::ids::AckId;
 use sprat_core::wire::json;
 use sprat_core::{App, CloseReason, Decision, Payload, SocketId};
@@ -17,7 +17,7 @@ use super::state::Aim;
 impl App for Io {
     fn has_namespace(&mut self, name: &str) -> bool {
         // Predicates want to know more: they are asked when the client is there.
-        !self.dynamic.is_empty() || self.by_name.contains_key(name)
+        !self.dynamic.is_empty() || self.number_of(name).is_some()
     }
 
     fn on_connect(&mut self, context: &mut dyn Context, socket: SocketId, connect: &Connect<'_>) -> Decision<'_> {
@@ -52,6 +52,7 @@ impl App for Io {
         }
         self.forget_absent(context);
         let namespace = self.state.namespace(socket);
+        self.inhabit(context.namespace(socket), namespace);
         for handler in &mut self.namespaces[namespace].on_connection {
             handler(&mut Socket::new(context, &mut self.state, socket));
         }
@@ -106,12 +107,41 @@ impl App for Io {
             handler(&mut Socket::new(context, &mut self.state, socket), reason);
         }
         self.state.drop_acks(context, socket);
+        self.desert(context, socket, namespace);
         self.forget_absent(context);
         let may_come_back = context.session(socket).is_none();
         if !may_come_back {
             self.state.sockets.remove(&socket);
         } else if self.state.sockets.contains_key(&socket) {
             self.absent.push_back(socket);
+        }
+    }
+}
+
+/// Namespaces in which there is somebody.
+impl Io {
+    fn inhabit(&mut self, name: &str, namespace: usize) {
+        let inhabited = &mut self.namespaces[namespace].inhabited;
+        if inhabited.contains(name) {
+            return;
+        }
+        inhabited.insert(name.into());
+        if !self.by_name.contains_key(name) {
+            for handler in &mut self.on_new_namespace {
+                handler(name);
+            }
+        }
+    }
+
+    /// Whoever is the last to leave takes the namespace along.
+    fn desert(&mut self, context: &mut dyn Context, socket: SocketId, namespace: usize) {
+        let name = context.namespace(socket);
+        let is_there = self.namespaces[namespace].inhabited.contains(name);
+        if is_there {
+            let name = name.to_owned();
+            if context.count(Target::namespace(&name)) == 0 {
+                self.namespaces[namespace].inhabited.remove(name.as_str());
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use sprat_core::app::Context;
 use super::Io;
 use super::args::{Args, FromArgs, IntoArgs};
 use super::error::{AckError, HandleError};
+use super::namespace::full_name;
 use super::remote::{RemoteSocket, SocketRef};
 use super::socket::log_unsent;
 use super::state::{Aim, is_reserved};
@@ -67,8 +68,7 @@ impl Handle {
     /// ```
     #[must_use]
     pub fn of(&self, namespace: &str) -> Self {
-        let name = namespace.strip_prefix('/').unwrap_or(namespace);
-        Self { namespace: format!("/{name}").into(), ..self.clone() }
+        Self { namespace: full_name(namespace).into(), ..self.clone() }
     }
 
     /// The namespace that this handle is for, with its slash.
@@ -105,6 +105,15 @@ impl Handle {
     /// As [`Group::try_emit`].
     pub fn try_emit(&self, event: &str, args: impl IntoArgs) -> Result<(), HandleError> {
         self.everybody().try_emit(event, args)
+    }
+
+    /// How many clients are connected, whatever namespaces they are in: a client in several counts once, and one that is in
+    /// none counts too (Engine.IO server, `clientsCount`).
+    ///
+    /// # Errors
+    /// [`HandleError::Closed`] if the server has ended.
+    pub async fn clients_count(&self) -> Result<usize, HandleError> {
+        self.enter(|context| context.sessions()).await
     }
 
     /// How many clients are in the namespace.
@@ -239,7 +248,7 @@ pub struct Group {
 
 /// Who is meant.
 impl Group {
-    const fn new(handle: Handle) -> Self {
+    pub(super) const fn new(handle: Handle) -> Self {
         Self {
             handle,
             only: None,
@@ -332,10 +341,21 @@ impl Group {
             return Err(HandleError::Reserved);
         }
         let (group, event, args) = (self.clone(), event.to_owned(), args.into_args()?);
-        Ok(Box::new(move |io, context| {
-            let sent = group.with_aim(|aim| args.with_payload(|payload| io.state.emit(context, aim, &event, payload)));
-            log_unsent(&event, sent);
-        }))
+        Ok(Box::new(move |io, context| group.send(io, context, &event, &args)))
+    }
+
+    pub(super) fn send(&self, io: &mut Io, context: &mut dyn Context, event: &str, args: &Args) {
+        let sent = self.with_aim(|aim| args.with_payload(|payload| io.state.emit(context, aim, event, payload)));
+        log_unsent(event, sent);
+    }
+
+    /// The same group in another namespace.
+    pub(super) fn in_namespace(&self, namespace: &str) -> Self {
+        Self { handle: self.handle.of(namespace), ..self.clone() }
+    }
+
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Sends an event and waits until all have acknowledged it, have left, or [`Self::timeout`] is over.

@@ -1,13 +1,15 @@
 //! What an application does in one namespace: its handlers, registered once for all clients there.
 
 use core::pin::Pin;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sprat_core::CloseReason;
 
 use super::args::FromArgs;
+use super::children::Children;
 use super::error::{EventError, Refusal};
 use super::event::{Ack, AckSender, Event};
+use super::handle::Handle;
 use super::remote::SocketRef;
 use super::socket::Socket;
 
@@ -47,8 +49,14 @@ pub(super) enum Middleware {
 /// });
 /// admin.on_disconnect(|socket, reason| println!("{} left: {reason}", socket.id()));
 /// ```
-#[derive(Default)]
 pub struct Namespace {
+    handle: Handle,
+    /// Its place among all of them.
+    index: usize,
+    /// Names that it has besides those that a predicate takes.
+    names: BTreeSet<Box<str>>,
+    /// Its namespaces in which there is a client.
+    pub(super) inhabited: BTreeSet<Box<str>>,
     pub(super) use_connect: Vec<Middleware>,
     pub(super) on_connection: Vec<ConnectionHandler>,
     pub(super) on_disconnecting: Vec<DisconnectHandler>,
@@ -57,6 +65,67 @@ pub struct Namespace {
     use_event: Vec<EventMiddleware>,
     on_event: BTreeMap<Box<str>, EventHandler>,
     on_error: Vec<ErrorHandler>,
+}
+
+/// Which namespaces these handlers are for.
+impl Namespace {
+    pub(super) fn new(handle: Handle, index: usize) -> Self {
+        Self {
+            handle,
+            index,
+            names: BTreeSet::new(),
+            inhabited: BTreeSet::new(),
+            use_connect: Vec::new(),
+            on_connection: Vec::new(),
+            on_disconnecting: Vec::new(),
+            on_disconnect: Vec::new(),
+            on_any: Vec::new(),
+            use_event: Vec::new(),
+            on_event: BTreeMap::new(),
+            on_error: Vec::new(),
+        }
+    }
+
+    /// Makes these handlers those of one more namespace, whatever the predicate of [`Io::of_dynamic`](crate::Io::of_dynamic)
+    /// says about its name. Handlers that [`Io::of`](crate::Io::of) has for that name go before.
+    ///
+    /// ```
+    /// use sprat::Io;
+    ///
+    /// let mut io = Io::new();
+    /// let teams = io.of_dynamic(|name, _auth| name.starts_with("/team-"));
+    /// teams.add("/lobby").on("say", |socket, text: String, _ack| socket.broadcast("said", text));
+    /// ```
+    pub fn add(&mut self, name: &str) -> &mut Self {
+        self.names.insert(full_name(name).into());
+        self
+    }
+
+    /// All namespaces that these handlers are for, to send something to all who are in any of them.
+    ///
+    /// ```
+    /// use sprat::Io;
+    ///
+    /// let mut io = Io::new();
+    /// let teams = io.of_dynamic(|name, _auth| name.starts_with("/team-"));
+    /// let all_teams = teams.children();
+    /// io.on_async("announce", move |_socket, text: String, _ack| {
+    ///     let all_teams = all_teams.clone();
+    ///     async move { _ = all_teams.emit("announcement", text).await }
+    /// });
+    /// ```
+    pub fn children(&self) -> Children {
+        Children::new(self.handle.clone(), self.index)
+    }
+
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+}
+
+/// The name of a namespace, with the slash that it begins with.
+pub(super) fn full_name(name: &str) -> String {
+    format!("/{}", name.strip_prefix('/').unwrap_or(name))
 }
 
 /// Clients that come and go.

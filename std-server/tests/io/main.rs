@@ -667,3 +667,84 @@ fn a_client_that_comes_back_finds_its_value_its_rooms_and_its_handlers() {
         assert_eq!(again.receive().await, r#"3/other,1["/other"]"#);
     });
 }
+
+#[test]
+fn clients_are_counted_by_connection_and_by_namespace() {
+    let server = serve(|io| {
+        io.of("/other");
+    });
+    block_on(async {
+        assert_eq!(server.handle.clients_count().await.unwrap(), 0);
+        let mut both = server.join().await;
+        both.join("/other", "").await;
+        let _nowhere = server.open("", &[]).await;
+        assert_eq!(server.handle.clients_count().await.unwrap(), 2);
+        assert_eq!(server.handle.count().await.unwrap(), 1);
+        assert_eq!(server.handle.of("other").count().await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_new_namespace_is_told_when_its_first_client_comes() {
+    let (told, mut next_told) = report();
+    let server = serve(move |io| {
+        io.of("/fixed");
+        io.of_dynamic(|name, _| name.starts_with("/room-")).add("lobby").on_connection({
+            let told = told.clone();
+            move |socket| told.send(format!("in {}", socket.namespace())).unwrap()
+        });
+        io.on_new_namespace(move |name| told.send(format!("new {name}")).unwrap());
+    });
+    block_on(async {
+        let mut client = server.open("", &[]).await;
+        client.join("/fixed", "").await;
+        for namespace in ["/room-1", "/lobby"] {
+            for is_first in [true, false] {
+                let mut other = server.open("", &[]).await;
+                let who = if is_first { &mut client } else { &mut other };
+                who.join(namespace, "").await;
+                if is_first {
+                    assert_eq!(next_told(), format!("new {namespace}"));
+                }
+                assert_eq!(next_told(), format!("in {namespace}"));
+            }
+        }
+        let room = server.handle.of("/room-1");
+        room.everybody().disconnect(false).await.unwrap();
+        assert_eq!(client.receive().await, "1/room-1,");
+        assert_eq!(room.count().await.unwrap(), 0);
+        client.join("/room-1", "").await;
+        assert_eq!(next_told(), "new /room-1");
+    });
+}
+
+#[test]
+fn all_children_of_a_dynamic_namespace_are_sent_to_at_once() {
+    let (made, mut next_made) = report();
+    let server = serve(move |io| {
+        let rooms = io.of_dynamic(|name, _| name.starts_with("/room-")).add("/lobby");
+        rooms.on("join", |socket, room: String, ack| {
+            socket.join(&room);
+            ack.send(socket, ());
+        });
+        made.send(rooms.children()).unwrap();
+        io.of("/else");
+    });
+    let children = next_made();
+    block_on(async {
+        let mut client = server.open("", &[]).await;
+        for namespace in ["/else", "/lobby", "/room-1", "/room-2"] {
+            client.join(namespace, "").await;
+        }
+        children.emit("all", 1).await.unwrap();
+        for namespace in ["/lobby", "/room-1", "/room-2"] {
+            assert_eq!(client.receive().await, format!(r#"2{namespace},["all",1]"#));
+        }
+        client.send(r#"2/room-2,1["join","r"]"#).await;
+        assert_eq!(client.receive().await, "3/room-2,1[]");
+        children.clone().to("r").try_emit("some", 2).unwrap();
+        children.except("r").emit("others", 3).await.unwrap();
+        assert_eq!(client.receive().await, r#"2/room-2,["some",2]"#);
+        assert_eq!(client.receive().await, r#"2/lobby,["others",3]"#);
+    });
+}
