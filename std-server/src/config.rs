@@ -34,6 +34,9 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// The largest message a client may send, in bytes (`maxPayload` of the Engine.IO handshake). By default 1,000,000.
     pub max_payload_bytes: usize,
+    /// How many binary values one event or acknowledgement of a client may have, at most 16 (`maxAttachments` of the parser). By
+    /// default 10.
+    pub max_attachments: usize,
     /// How many clients may be connected at once. By default 10,000.
     pub max_clients: usize,
     /// How long a client that was cut off may come back with nothing lost (connection state recovery). By default 0: never.
@@ -53,6 +56,8 @@ pub struct Config {
     /// From which length on answers of long polling are compressed for clients that take it, in bytes; 0 is never. By default
     /// 1,024.
     pub compressed_bytes_min: usize,
+    /// Whether the client script is served under the path (Socket.IO server, option `serveClient`). By default it is.
+    pub serve_client: bool,
     /// The folder with the official client's files, to be served in place of the client inside the binary. By default none.
     pub client_dir: Option<PathBuf>,
     /// The folder whose files are served instead of the page inside the binary. By default none.
@@ -71,6 +76,7 @@ impl Default for Config {
             upgrade_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(45),
             max_payload_bytes: 1_000_000,
+            max_attachments: 10,
             max_clients: 10_000,
             recovery_timeout: Duration::ZERO,
             parser: Parser::Json,
@@ -80,6 +86,7 @@ impl Default for Config {
             cors: Cors::default(),
             cookie: None,
             compressed_bytes_min: 1_024,
+            serve_client: true,
             client_dir: None,
             static_dir: None,
             log: LevelFilter::Info,

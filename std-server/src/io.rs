@@ -29,7 +29,7 @@
 //! | `io.timeout(ms).emitWithAck` | [`Group::timeout`], [`Group::emit_with_acks`] |
 //! | `socket.handshake`, `socket.data`, `socket.rooms` | [`Socket::handshake`], [`Socket::auth`], [`Socket::data`], [`Socket::rooms`] |
 //! | `create-room`, `join-room`, … of the adapter | [`Io::on_room`] |
-//! | `io.close()` | [`Handle::shut_down`] |
+//! | `io.listen(port)`, `io.close()` | [`Io::listen_on`], [`Handle::shut_down`] |
 
 mod args;
 mod broadcast;
@@ -50,6 +50,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::TcpListener;
 use std::rc::Rc;
 
 use async_channel::Receiver;
@@ -116,6 +117,7 @@ pub struct Io {
     stop: Receiver<()>,
     tasks: Vec<Task>,
     on_ready: Vec<ReadyHandler>,
+    listeners: Vec<TcpListener>,
     hooks: Hooks,
 }
 
@@ -150,6 +152,7 @@ impl Io {
             stop,
             tasks: Vec::new(),
             on_ready: Vec::new(),
+            listeners: Vec::new(),
             hooks: Hooks::new(),
         }
     }
@@ -194,6 +197,30 @@ impl Io {
     /// ```
     pub fn on_ready(&mut self, handler: impl FnOnce(&[SocketAddr]) + 'static) -> &mut Self {
         self.on_ready.push(Box::new(handler));
+        self
+    }
+
+    /// Lets clients in at these listeners instead of those that [`Config::listen`] says. So a test, or a program that is handed
+    /// its sockets, knows the port before the server runs.
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    /// use sprat::{Config, Io};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let mut io = Io::new();
+    /// io.listen_on(vec![listener]);
+    /// let handle = io.handle();
+    /// std::thread::spawn(move || {
+    ///     println!("clients can come to {address}");
+    ///     handle.shut_down();
+    /// });
+    /// io.run(Config::default())?;
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn listen_on(&mut self, listeners: Vec<TcpListener>) -> &mut Self {
+        self.listeners = listeners;
         self
     }
 
@@ -245,6 +272,7 @@ impl Io {
         let background = Background {
             handshakes: Some(Rc::clone(&self.state.handshakes)),
             hooks: core::mem::take(&mut self.hooks),
+            listeners: core::mem::take(&mut self.listeners),
             room_changes_max: if self.on_room.is_empty() { 0 } else { room::CHANGES_MAX },
             stop: Some(self.stop.clone()),
             start: Some(Box::new(move |engine, running, addresses| {

@@ -29,6 +29,7 @@ pub mod logging;
 pub mod memory;
 pub mod pages;
 mod serve;
+mod service;
 pub mod shutdown;
 
 pub use bytes::Bytes;
@@ -40,7 +41,8 @@ pub use io::{
     RoomEvent, Socket, SocketRef, Transport,
 };
 pub use serde_json::{Value, json};
-pub use serve::{ServeError, serve, serve_with_hooks};
+pub use serve::{ServeError, serve};
+pub use service::{Service, Stopper};
 pub use smol;
 pub use sprat_core::ids::Sid;
 pub use sprat_core::{App, CloseReason, Transports};

@@ -90,6 +90,7 @@ pub struct Pages {
     folder: Option<Folder>,
     /// The official client in place of our own.
     client: Option<client::Official>,
+    serves_client: bool,
 }
 
 impl Pages {
@@ -98,7 +99,7 @@ impl Pages {
         let prefix = prefix.trim_matches('/').to_owned();
         let moved_index = move_index(&prefix);
         let folder = folder.map(Folder::open).transpose()?;
-        Ok(Self { prefix, moved_index, folder, client: None })
+        Ok(Self { prefix, moved_index, folder, client: None, serves_client: true })
     }
 
     /// Serves the official client's files of a folder, such as `node_modules/socket.io/client-dist`, in place of our own client.
@@ -106,9 +107,15 @@ impl Pages {
         Ok(Self { client: Some(client::Official::open(folder)?), ..self })
     }
 
+    /// Serves no client script, neither ours nor the official one (Socket.IO server, option `serveClient`).
+    #[must_use]
+    pub fn without_client(self) -> Self {
+        Self { serves_client: false, ..self }
+    }
+
     /// Whether a request target names the client script, which lives under the path of Engine.IO.
     pub fn has_client_script(&self, target: &str) -> bool {
-        PagePath::parse(target).is_some_and(|path| self.client_file(&path).is_some())
+        self.serves_client && PagePath::parse(target).is_some_and(|path| self.client_file(&path).is_some())
     }
 
     /// Answers a request. Only a folder is ever waited for.

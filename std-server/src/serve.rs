@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::hooks::Hooks;
 use crate::io::Handshakes;
 use crate::pages::Pages;
+use crate::service::Service;
 use crate::shutdown::StopSignal;
 use crate::{addresses, descriptors, memory, shutdown};
 
@@ -63,15 +64,7 @@ const CONNECTIONS_FOR_PAGES: usize = 256;
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub fn serve(config: &Config, app: impl App + 'static) -> Result<(), ServeError> {
-    serve_with(config, app, Background::default())
-}
-
-/// As [`serve`], with functions that are asked about requests.
-///
-/// # Errors
-/// As [`serve`].
-pub fn serve_with_hooks(config: &Config, app: impl App + 'static, hooks: Hooks) -> Result<(), ServeError> {
-    serve_with(config, app, Background { hooks, ..Background::default() })
+    Service::new(app).run(config)
 }
 
 /// What goes on beside the callbacks of an application.
@@ -82,17 +75,26 @@ pub(crate) struct Background<A> {
     pub(crate) room_changes_max: u32,
     /// What is asked about requests.
     pub(crate) hooks: Hooks,
+    /// Where clients come in; if there are none, where the configuration says.
+    pub(crate) listeners: Vec<TcpListener>,
     /// Ends the server.
     pub(crate) stop: Option<Receiver<()>>,
     /// Called when the server listens.
     pub(crate) start: Option<Start<A>>,
 }
 
-type Start<A> = Box<dyn FnOnce(&Engine<A>, &Rc<LocalExecutor<'static>>, &[SocketAddr])>;
+pub(crate) type Start<A> = Box<dyn FnOnce(&Engine<A>, &Rc<LocalExecutor<'static>>, &[SocketAddr])>;
 
 impl<A> Default for Background<A> {
     fn default() -> Self {
-        Self { handshakes: None, room_changes_max: 0, hooks: Hooks::new(), stop: None, start: None }
+        Self {
+            handshakes: None,
+            room_changes_max: 0,
+            hooks: Hooks::new(),
+            listeners: Vec::new(),
+            stop: None,
+            start: None,
+        }
     }
 }
 
@@ -103,7 +105,10 @@ pub(crate) fn serve_with<A: App + 'static>(
     mut background: Background<A>,
 ) -> Result<(), ServeError> {
     config.check()?;
-    let listeners = addresses::bind(&config.listen).map_err(ServeError::new)?;
+    let listeners = match core::mem::take(&mut background.listeners) {
+        given if given.is_empty() => addresses::bind(&config.listen).map_err(ServeError::new)?,
+        given => given,
+    };
     let pages = pages(config)?;
     let limits = Limits { room_changes_max: background.room_changes_max, ..limits(config) };
     let server = Server::new(app, memory::resources(&limits), limits).map_err(ServeError::new)?;
@@ -276,6 +281,9 @@ fn pages(config: &Config) -> Result<Pages, ServeError> {
     let problem = |what: &str, problem| ServeError { text: format!("the folder of {what}: {problem}") };
     let pages = Pages::new(config.path.as_str(), config.static_dir.as_deref());
     let pages = pages.map_err(|found: std::io::Error| problem("pages", found))?;
+    if !config.serve_client {
+        return Ok(pages.without_client());
+    }
     match &config.client_dir {
         Some(dir) => pages.with_client(dir).map_err(|found| problem("the client", found)),
         None => Ok(pages),
@@ -291,6 +299,7 @@ fn limits(config: &Config) -> Limits {
         connect_timeout: duration(config.connect_timeout),
         payload_bytes_max: u32::try_from(config.max_payload_bytes).unwrap_or(u32::MAX),
         clients_max: u32::try_from(config.max_clients).unwrap_or(u32::MAX),
+        attachments_max: u8::try_from(config.max_attachments).unwrap_or(u8::MAX),
         recovery_timeout: duration(config.recovery_timeout),
         parser: config.parser,
         transports: config.transports,

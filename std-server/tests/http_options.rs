@@ -235,6 +235,15 @@ fn the_path_is_a_prefix_with_or_without_a_slash() {
 }
 
 #[test]
+fn no_client_script_is_served_where_none_is_wanted() {
+    let status = |server: &Running| server.get("/socket.io/socket.io.js", &[]).status().to_owned();
+    assert_eq!(status(&serve(Config::default(), |_| ())), "200");
+    let server = serve(Config { serve_client: false, ..Config::default() }, |_| ());
+    assert_eq!(status(&server), "400");
+    assert_eq!(server.get("/socket.io/socket.io.js", &[]).text(), r#"{"code":0,"message":"Transport unknown"}"#);
+}
+
+#[test]
 fn internet_explorer_is_told_not_to_take_answers_for_attacks() {
     let server = serve(Config::default(), |_| ());
     for (agent, expected) in

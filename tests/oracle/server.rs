@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 use sprat::config::{Config, Invocation};
-use sprat::{ConnectionError, ErrorContext, Hooks, Sid, logging, serve_with_hooks};
+use sprat::{ConnectionError, ErrorContext, Hooks, Service, Sid, logging};
 use sprat_core::app::{Attachments, Connect, Context, Decision, Event, Name, Payload, Target};
 use sprat_core::ids::{AckId, Reply};
 use sprat_core::wire::json::member;
@@ -25,7 +25,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     logging::start(config.log);
-    match serve_with_hooks(&config, oracle, hooks) {
+    let mut service = Service::new(oracle);
+    service.hooks(hooks);
+    match service.run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("oracle: {problem}");

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
-use sprat_core::{Parser, Transports};
+use sprat_core::{Limits, Parser, Transports};
 
 use super::Config;
 use super::values::{ValueProblem, number, text};
@@ -63,6 +63,16 @@ pub(super) const OPTIONS: &[Setting] = &[
         value: "BYTES",
         about: "The largest message a client may send.",
         kind: Kind::Size { unit: "bytes", range: 100..=100_000_000, field: |config| &mut config.max_payload_bytes },
+    },
+    Setting {
+        name: "max-attachments",
+        value: "NUMBER",
+        about: "How many binary values one event may have.",
+        kind: Kind::Size {
+            unit: "attachments",
+            range: 0..=Limits::ATTACHMENTS_CAP as u64,
+            field: |config| &mut config.max_attachments,
+        },
     },
     Setting {
         name: "max-clients",
@@ -135,6 +145,12 @@ pub(super) const OPTIONS: &[Setting] = &[
         value: "BYTES",
         about: "How long an answer of polling is to be compressed; 0 is never.",
         kind: Kind::Size { unit: "bytes", range: 0..=100_000_000, field: |config| &mut config.compressed_bytes_min },
+    },
+    Setting {
+        name: "serve-client",
+        value: "on|off",
+        about: "Whether to serve the client script.",
+        kind: Kind::Switch { field: |config| &mut config.serve_client },
     },
     Setting {
         name: "client-dir",

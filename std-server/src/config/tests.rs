@@ -79,6 +79,8 @@ fn each_option_sets_its_own_field_by_flag_and_by_environment() {
         ),
         ("--parser", "SPRAT_PARSER", "msgpack", Config { parser: Parser::Msgpack, ..default() }),
         ("--transports", "SPRAT_TRANSPORTS", "websocket", Config { transports: Transports::WebSocket, ..default() }),
+        ("--max-attachments", "SPRAT_MAX_ATTACHMENTS", "16", Config { max_attachments: 16, ..default() }),
+        ("--serve-client", "SPRAT_SERVE_CLIENT", "off", Config { serve_client: false, ..default() }),
         ("--upgrades", "SPRAT_UPGRADES", "off", Config { upgrades: false, ..default() }),
         ("--trailing-slash", "SPRAT_TRAILING_SLASH", "off", Config { trailing_slash: false, ..default() }),
         (

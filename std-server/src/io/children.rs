@@ -16,7 +16,7 @@ use super::state::is_reserved;
 /// let teams = io.of_dynamic(|name, _auth| name.starts_with("/team-")).children();
 ///
 /// async fn begin(teams: &Children) -> Result<(), HandleError> {
-///     teams.to("players").except("referees").emit("begin", ()).await
+///     teams.clone().to("players").except("referees").emit("begin", ()).await
 /// }
 /// ```
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use client::{Client, serve, serve_with};
 use smol::block_on;
 use sprat::{
-    AckError, Acks, Args, Binary, CloseReason, Config, EmitError, EventError, HandleError, Io, Refusal, Transport,
-    Value, json,
+    AckError, Acks, Args, Binary, CloseReason, Config, EmitError, EventError, HandleError, Io, Refusal, Service,
+    Transport, Value, json,
 };
 
 /// Sends what happens on the server's thread to the test.
@@ -746,5 +746,69 @@ fn all_children_of_a_dynamic_namespace_are_sent_to_at_once() {
         children.except("r").emit("others", 3).await.unwrap();
         assert_eq!(client.receive().await, r#"2/room-2,["some",2]"#);
         assert_eq!(client.receive().await, r#"2/lobby,["others",3]"#);
+    });
+}
+
+#[test]
+fn clients_come_in_at_given_listeners_until_the_program_ends_the_server() {
+    struct Engine;
+    impl sprat::App for Engine {
+        fn protocol(&self) -> sprat_core::app::Protocol {
+            sprat_core::app::Protocol::EngineIo
+        }
+    }
+    let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // Where the configuration says, nobody could listen.
+    let config = Config { listen: vec!["192.0.2.1:1".parse().unwrap()], ..Config::default() };
+
+    let listeners = vec![listen(), listen()];
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    let (ready, mut next_ready) = report();
+    let engine_config = config.clone();
+    let running = std::thread::spawn(move || {
+        let mut service = Service::new(Engine);
+        let stopper = service.stopper();
+        service.listen_on(listeners);
+        service.on_ready(move |addresses| ready.send((addresses.to_vec(), stopper)).unwrap());
+        service.run(&engine_config).unwrap();
+    });
+    let (told, stopper) = next_ready();
+    assert_eq!(told, addresses);
+    block_on(async {
+        for address in addresses {
+            Client::open(address, "/socket.io/", "", &[]).await;
+        }
+    });
+    stopper.stop();
+    running.join().unwrap();
+
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    let (ready, mut next_ready) = report();
+    let running = std::thread::spawn(move || {
+        let mut io = Io::new();
+        io.listen_on(vec![listener]);
+        ready.send(io.handle()).unwrap();
+        io.run(config).unwrap();
+    });
+    let handle = next_ready();
+    block_on(async { Client::open(address, "/socket.io/", "", &[]).await.join("/", "").await });
+    handle.shut_down();
+    running.join().unwrap();
+}
+
+#[test]
+fn an_event_has_as_many_attachments_as_the_option_says() {
+    let config = Config { max_attachments: 1, ..Config::default() };
+    let server = serve_with(config, |io| {
+        io.on("count", |socket, args: Args, ack| ack.send(socket, args.attachments().len()));
+    });
+    block_on(async {
+        let mut client = server.join().await;
+        client.send(r#"51-1["count",{"_placeholder":true,"num":0}]"#).await;
+        client.attach(b"x").await;
+        assert_eq!(client.receive().await, "31[1]");
+        client.send(r#"52-1["count",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#).await;
+        client.ended().await;
     });
 }

@@ -1,0 +1,104 @@
+//! Serving an [`App`] with more say in it than [`serve`](crate::serve) gives.
+
+use core::fmt;
+use core::net::SocketAddr;
+use std::net::TcpListener;
+
+use async_channel::Sender;
+use sprat_core::App;
+
+use crate::config::Config;
+use crate::hooks::Hooks;
+use crate::serve::{Background, ServeError, serve_with};
+
+/// An [`App`] that is to be served: with hooks, on listeners of the program's own, or until the program has had enough.
+/// [`Io`](crate::Io) has methods of its own for all that.
+///
+/// ```
+/// use sprat::{App, Config, Service};
+/// # use sprat_core::app::Protocol;
+///
+/// struct Echo;
+///
+/// impl App for Echo {
+///     // …
+/// #   fn protocol(&self) -> Protocol { Protocol::EngineIo }
+/// }
+///
+/// // The system chooses the port.
+/// let mut service = Service::new(Echo);
+/// service.listen_on(vec![std::net::TcpListener::bind("127.0.0.1:0")?]);
+/// let stopper = service.stopper();
+/// service.on_ready(move |addresses| {
+///     assert_ne!(addresses[0].port(), 0);
+///     // Tell whoever waits for it; here, that was all.
+///     stopper.stop();
+/// });
+/// service.run(&Config::default())?;
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+pub struct Service<A> {
+    app: A,
+    background: Background<A>,
+    stopper: Stopper,
+}
+
+impl<A: App + 'static> Service<A> {
+    /// An application to be served as [`serve`](crate::serve) does, for now.
+    pub fn new(app: A) -> Self {
+        let (sender, stop) = async_channel::bounded(1);
+        Self { app, background: Background { stop: Some(stop), ..Background::default() }, stopper: Stopper(sender) }
+    }
+
+    /// Functions that are asked about requests; they replace those set before.
+    pub fn hooks(&mut self, hooks: Hooks) -> &mut Self {
+        self.background.hooks = hooks;
+        self
+    }
+
+    /// Lets clients in at these listeners instead of those that [`Config::listen`] says.
+    pub fn listen_on(&mut self, listeners: Vec<TcpListener>) -> &mut Self {
+        self.background.listeners = listeners;
+        self
+    }
+
+    /// Calls `handler` when the server listens, with the addresses it listens at. It replaces the one set before.
+    pub fn on_ready(&mut self, handler: impl FnOnce(&[SocketAddr]) + 'static) -> &mut Self {
+        self.background.start = Some(Box::new(|_, _, addresses| handler(addresses)));
+        self
+    }
+
+    /// What ends the server, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until SIGINT, SIGTERM or [`Stopper::stop`].
+    ///
+    /// # Errors
+    /// [`ServeError`] if the server cannot start.
+    pub fn run(self, config: &Config) -> Result<(), ServeError> {
+        // The channel is closed when this is dropped, so it stays as long as the server runs.
+        let Self { app, background, stopper: _stopper } = self;
+        serve_with(config, app, background)
+    }
+}
+
+impl<A: fmt::Debug> fmt::Debug for Service<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("app", &self.app).finish_non_exhaustive()
+    }
+}
+
+/// Ends a server: cheap to clone, and `Send`.
+#[derive(Clone, Debug)]
+pub struct Stopper(Sender<()>);
+
+impl Stopper {
+    /// Ends the server: its clients are disconnected, and [`Service::run`] returns. One that does not run yet ends as soon
+    /// as it does.
+    pub fn stop(&self) {
+        // If it cannot be told, it has ended or was told before.
+        let _ = self.0.try_send(());
+    }
+}
