@@ -21,6 +21,7 @@
 //! | `parentNamespace.emit` | [`Namespace::children`], [`Children::emit`] |
 //! | `io.use(…)`, `socket.use(…)` | [`Namespace::use_connect`], [`Namespace::use_connect_async`]; [`Namespace::use_event`] |
 //! | `socket.onAny`, `socket.onAnyOutgoing` | [`Namespace::on_any`], [`Io::on_any_outgoing`] |
+//! | `socket.once`, `socket.off`, `socket.offAny`, … | [`Namespace::once`], [`Namespace::off`], [`Namespace::remove`]; while the server runs, through [`Handle::configure`] |
 //! | `async` handlers | [`Namespace::on_async`], [`Socket::spawn`], [`Io::spawn`] |
 //! | `socket.emit(name, ...args)` | [`Socket::emit`] with a tuple |
 //! | `socket.emit(name, …, ack)`, `await socket.emitWithAck` | [`Socket::emit_with_ack`], [`SocketRef::emit_with_ack`] |
@@ -37,11 +38,14 @@ mod children;
 mod dispatch;
 mod error;
 mod event;
+mod group;
 mod handle;
 mod handshake;
+mod listeners;
 mod namespace;
 mod remote;
 mod room;
+mod root;
 mod socket;
 mod state;
 
@@ -51,20 +55,22 @@ use core::net::SocketAddr;
 use core::pin::Pin;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::TcpListener;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use async_channel::Receiver;
+use sprat_core::SocketId;
 use sprat_core::app::Context;
-use sprat_core::{CloseReason, SocketId};
 
 pub use args::{Args, Binary, FromArgs, IntoArgs};
 pub use broadcast::Broadcast;
 pub use children::Children;
 pub use error::{AckError, ArgsError, EmitError, EventError, HandleError, Refusal};
 pub use event::{Ack, AckSender, Event};
-pub use handle::{Acks, Group, Handle};
+pub use group::{Acks, Group};
+pub use handle::Handle;
 pub use handshake::Handshake;
 pub(crate) use handshake::Handshakes;
+pub use listeners::ListenerId;
 pub use namespace::Namespace;
 pub use remote::{RemoteSocket, SocketRef};
 pub use room::RoomEvent;
@@ -75,6 +81,7 @@ use crate::config::Config;
 use crate::hooks::Hooks;
 use crate::serve::{Background, ServeError, serve_with};
 use handle::Command;
+use listeners::Listeners;
 use namespace::full_name;
 use room::RoomListener;
 use state::State;
@@ -106,6 +113,7 @@ pub struct Io {
     dynamic: Vec<DynamicNamespace>,
     on_room: Vec<RoomListener>,
     on_new_namespace: Vec<NewNamespaceHandler>,
+    latest_outgoing: Option<ListenerId>,
     state: State,
     /// Why the last client was refused: lent to the core.
     refusal: Refusal,
@@ -144,6 +152,7 @@ impl Io {
             dynamic: Vec::new(),
             on_room: Vec::new(),
             on_new_namespace: Vec::new(),
+            latest_outgoing: None,
             state: State::new(handle, handshakes),
             refusal: Refusal::default(),
             joining: None,
@@ -300,6 +309,15 @@ impl Io {
         served
     }
 
+    /// Starts the tasks that were registered since this was done last.
+    fn start_tasks(&mut self) {
+        if let Some(executor) = self.state.executor().get().and_then(Weak::upgrade) {
+            for task in self.tasks.drain(..) {
+                executor.spawn(task).detach();
+            }
+        }
+    }
+
     /// Does what handles want.
     fn obey(&mut self, context: &mut dyn Context, first: Command, queue: &Receiver<Command>) {
         first(self, context);
@@ -362,8 +380,35 @@ impl Io {
 
     /// Calls `listener` for every event that is sent, once, however many get it.
     pub fn on_any_outgoing(&mut self, listener: impl FnMut(&Outgoing<'_>) + 'static) -> &mut Self {
-        self.state.outgoing.push(Box::new(listener));
+        self.latest_outgoing = Some(self.state.outgoing.push(Box::new(listener)));
         self
+    }
+
+    /// As [`Self::on_any_outgoing`], before those that are there already.
+    pub fn prepend_any_outgoing(&mut self, listener: impl FnMut(&Outgoing<'_>) + 'static) -> &mut Self {
+        self.latest_outgoing = Some(self.state.outgoing.push_front(Box::new(listener)));
+        self
+    }
+
+    /// Takes away all listeners for outgoing events. [`Self::remove_outgoing`] takes one.
+    pub fn off_any_outgoing(&mut self) -> &mut Self {
+        self.state.outgoing = Listeners::default();
+        self
+    }
+
+    /// The listener for outgoing events that was registered last.
+    pub const fn latest_outgoing(&self) -> Option<ListenerId> {
+        self.latest_outgoing
+    }
+
+    /// Takes away a listener for outgoing events that [`Self::latest_outgoing`] has told of. `false` if it is not there.
+    pub fn remove_outgoing(&mut self, listener: ListenerId) -> bool {
+        self.state.outgoing.remove(listener)
+    }
+
+    /// How many listeners for outgoing events there are.
+    pub const fn listeners_any_outgoing(&self) -> usize {
+        self.state.outgoing.len()
     }
 
     /// Calls `listener` whenever a client joins or leaves a room, its own one aside. It is told soon after, not before
@@ -391,85 +436,6 @@ impl Io {
             return Some(index);
         }
         self.dynamic.iter_mut().find_map(|(is_one, index)| is_one(name, auth).then_some(*index))
-    }
-}
-
-/// The namespace `/`: as the methods of [`Namespace`] that have the same names.
-impl Io {
-    /// See [`Namespace::use_connect`].
-    pub fn use_connect(&mut self, check: impl FnMut(&mut Socket<'_>) -> Result<(), Refusal> + 'static) -> &mut Self {
-        self.namespaces[0].use_connect(check);
-        self
-    }
-
-    /// See [`Namespace::use_connect_async`].
-    pub fn use_connect_async<F>(&mut self, check: impl FnMut(SocketRef) -> F + 'static) -> &mut Self
-    where
-        F: Future<Output = Result<(), Refusal>> + 'static,
-    {
-        self.namespaces[0].use_connect_async(check);
-        self
-    }
-
-    /// See [`Namespace::on_connection`].
-    pub fn on_connection(&mut self, handler: impl FnMut(&mut Socket<'_>) + 'static) -> &mut Self {
-        self.namespaces[0].on_connection(handler);
-        self
-    }
-
-    /// See [`Namespace::on_disconnecting`].
-    pub fn on_disconnecting(&mut self, handler: impl FnMut(&mut Socket<'_>, CloseReason) + 'static) -> &mut Self {
-        self.namespaces[0].on_disconnecting(handler);
-        self
-    }
-
-    /// See [`Namespace::on_disconnect`].
-    pub fn on_disconnect(&mut self, handler: impl FnMut(&mut Socket<'_>, CloseReason) + 'static) -> &mut Self {
-        self.namespaces[0].on_disconnect(handler);
-        self
-    }
-
-    /// See [`Namespace::on`].
-    pub fn on<T: FromArgs>(&mut self, name: &str, handler: impl FnMut(&mut Socket<'_>, T, Ack) + 'static) -> &mut Self {
-        self.namespaces[0].on(name, handler);
-        self
-    }
-
-    /// See [`Namespace::on_async`].
-    pub fn on_async<T: FromArgs, F: Future<Output = ()> + 'static>(
-        &mut self,
-        name: &str,
-        handler: impl FnMut(SocketRef, T, AckSender) -> F + 'static,
-    ) -> &mut Self {
-        self.namespaces[0].on_async(name, handler);
-        self
-    }
-
-    /// See [`Namespace::on_raw`].
-    pub fn on_raw(&mut self, name: &str, handler: impl FnMut(&mut Socket<'_>, Event<'_>) + 'static) -> &mut Self {
-        self.namespaces[0].on_raw(name, handler);
-        self
-    }
-
-    /// See [`Namespace::on_any`].
-    pub fn on_any(&mut self, handler: impl FnMut(&mut Socket<'_>, &Event<'_>) + 'static) -> &mut Self {
-        self.namespaces[0].on_any(handler);
-        self
-    }
-
-    /// See [`Namespace::use_event`].
-    pub fn use_event(
-        &mut self,
-        check: impl FnMut(&mut Socket<'_>, &Event<'_>) -> Result<(), Refusal> + 'static,
-    ) -> &mut Self {
-        self.namespaces[0].use_event(check);
-        self
-    }
-
-    /// See [`Namespace::on_error`].
-    pub fn on_error(&mut self, handler: impl FnMut(&mut Socket<'_>, &str, &EventError) + 'static) -> &mut Self {
-        self.namespaces[0].on_error(handler);
-        self
     }
 }
 

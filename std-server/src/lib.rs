@@ -37,8 +37,8 @@ pub use config::Config;
 pub use hooks::{ConnectionError, ErrorContext, Hooks, ResponseHeaders};
 pub use io::{
     Ack, AckError, AckSender, Acks, Args, ArgsError, Binary, Broadcast, Children, EmitError, Event, EventError,
-    FromArgs, Group, Handle, HandleError, Handshake, IntoArgs, Io, Namespace, Outgoing, Refusal, RemoteSocket,
-    RoomEvent, Socket, SocketRef, Transport,
+    FromArgs, Group, Handle, HandleError, Handshake, IntoArgs, Io, ListenerId, Namespace, Outgoing, Refusal,
+    RemoteSocket, RoomEvent, Socket, SocketRef, Transport,
 };
 pub use serde_json::{Value, json};
 pub use serve::{ServeError, serve};

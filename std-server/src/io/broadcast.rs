@@ -8,7 +8,7 @@ use sprat_core::{Payload, SocketId};
 
 use super::args::{FromArgs, IntoArgs};
 use super::error::{ArgsError, EmitError};
-use super::handle::Acks;
+use super::group::Acks;
 use super::socket::log_unsent;
 use super::state::{Aim, State};
 

@@ -3,7 +3,8 @@
 use super::Io;
 use super::args::IntoArgs;
 use super::error::HandleError;
-use super::handle::{Command, Group, Handle};
+use super::group::Group;
+use super::handle::{Command, Handle};
 use super::state::is_reserved;
 
 /// All who are in a namespace that one set of handlers is for: what the official server calls the children of a dynamic

@@ -53,7 +53,7 @@ impl App for Io {
         self.forget_absent(context);
         let namespace = self.state.namespace(socket);
         self.inhabit(context.namespace(socket), namespace);
-        for handler in &mut self.namespaces[namespace].on_connection {
+        for handler in self.namespaces[namespace].on_connection.iter_mut() {
             handler(&mut Socket::new(context, &mut self.state, socket));
         }
         self.state.settle(socket);
@@ -96,14 +96,14 @@ impl App for Io {
 
     fn on_disconnecting(&mut self, context: &mut dyn Context, socket: SocketId, reason: CloseReason) {
         let namespace = self.state.namespace(socket);
-        for handler in &mut self.namespaces[namespace].on_disconnecting {
+        for handler in self.namespaces[namespace].on_disconnecting.iter_mut() {
             handler(&mut Socket::new(context, &mut self.state, socket), reason);
         }
     }
 
     fn on_disconnect(&mut self, context: &mut dyn Context, socket: SocketId, reason: CloseReason) {
         let namespace = self.state.namespace(socket);
-        for handler in &mut self.namespaces[namespace].on_disconnect {
+        for handler in self.namespaces[namespace].on_disconnect.iter_mut() {
             handler(&mut Socket::new(context, &mut self.state, socket), reason);
         }
         self.state.drop_acks(context, socket);

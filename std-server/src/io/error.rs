@@ -231,7 +231,7 @@ impl core::error::Error for Refusal {}
 /// io.on("age", |socket, age: u8, _ack| socket.emit("noted", age));
 /// io.on_error(|socket, event, problem| {
 ///     if let EventError::Args(problem) = problem {
-///         socket.emit("complaint", (event, problem.to_string()));
+///         event.ack().send(socket, problem.to_string());
 ///     }
 /// });
 /// ```

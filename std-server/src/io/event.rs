@@ -51,6 +51,11 @@ impl<'a> Event<'a> {
         read(socket.context_ref(), &self.payload)
     }
 
+    /// The event, with the right to acknowledge it.
+    pub(super) const fn take(&mut self) -> Self {
+        Self { name: self.name, payload: self.payload, reply: self.reply.take() }
+    }
+
     /// Takes the right to acknowledge the event, of which there is one.
     pub const fn ack(&mut self) -> Ack {
         Ack { reply: self.reply.take() }

@@ -10,14 +10,15 @@ use super::children::Children;
 use super::error::{EventError, Refusal};
 use super::event::{Ack, AckSender, Event};
 use super::handle::Handle;
+use super::listeners::{ListenerId, Listeners};
 use super::remote::SocketRef;
 use super::socket::Socket;
 
-pub(super) type ConnectionHandler = Box<dyn FnMut(&mut Socket<'_>)>;
-pub(super) type DisconnectHandler = Box<dyn FnMut(&mut Socket<'_>, CloseReason)>;
+type ConnectionHandler = Box<dyn FnMut(&mut Socket<'_>)>;
+type DisconnectHandler = Box<dyn FnMut(&mut Socket<'_>, CloseReason)>;
 type AnyHandler = Box<dyn FnMut(&mut Socket<'_>, &Event<'_>)>;
-type ErrorHandler = Box<dyn FnMut(&mut Socket<'_>, &str, &EventError)>;
-type EventHandler = Box<dyn FnMut(&mut Socket<'_>, Event<'_>) -> Result<(), EventError>>;
+type ErrorHandler = Box<dyn FnMut(&mut Socket<'_>, &mut Event<'_>, &EventError)>;
+type EventHandler = Box<dyn FnMut(&mut Socket<'_>, &mut Event<'_>) -> Result<(), EventError>>;
 type EventMiddleware = Box<dyn FnMut(&mut Socket<'_>, &Event<'_>) -> Result<(), Refusal>>;
 type ConnectMiddleware = Box<dyn FnMut(&mut Socket<'_>) -> Result<(), Refusal>>;
 type Check = Pin<Box<dyn Future<Output = Result<(), Refusal>>>>;
@@ -58,13 +59,24 @@ pub struct Namespace {
     /// Its namespaces in which there is a client.
     pub(super) inhabited: BTreeSet<Box<str>>,
     pub(super) use_connect: Vec<Middleware>,
-    pub(super) on_connection: Vec<ConnectionHandler>,
-    pub(super) on_disconnecting: Vec<DisconnectHandler>,
-    pub(super) on_disconnect: Vec<DisconnectHandler>,
-    on_any: Vec<AnyHandler>,
-    use_event: Vec<EventMiddleware>,
-    on_event: BTreeMap<Box<str>, EventHandler>,
-    on_error: Vec<ErrorHandler>,
+    pub(super) on_connection: Listeners<ConnectionHandler>,
+    pub(super) on_disconnecting: Listeners<DisconnectHandler>,
+    pub(super) on_disconnect: Listeners<DisconnectHandler>,
+    on_any: Listeners<AnyHandler>,
+    use_event: Listeners<EventMiddleware>,
+    on_event: BTreeMap<Box<str>, EventListener>,
+    on_error: Listeners<ErrorHandler>,
+    latest: Option<ListenerId>,
+    /// Whether the log says that there should be an `on_error`.
+    has_complained: bool,
+}
+
+/// The handler of an event.
+struct EventListener {
+    id: ListenerId,
+    /// Only for the first event of each client.
+    is_once: bool,
+    handler: EventHandler,
 }
 
 /// Which namespaces these handlers are for.
@@ -76,13 +88,15 @@ impl Namespace {
             names: BTreeSet::new(),
             inhabited: BTreeSet::new(),
             use_connect: Vec::new(),
-            on_connection: Vec::new(),
-            on_disconnecting: Vec::new(),
-            on_disconnect: Vec::new(),
-            on_any: Vec::new(),
-            use_event: Vec::new(),
+            on_connection: Listeners::default(),
+            on_disconnecting: Listeners::default(),
+            on_disconnect: Listeners::default(),
+            on_any: Listeners::default(),
+            use_event: Listeners::default(),
             on_event: BTreeMap::new(),
-            on_error: Vec::new(),
+            on_error: Listeners::default(),
+            latest: None,
+            has_complained: false,
         }
     }
 
@@ -164,20 +178,20 @@ impl Namespace {
 
     /// Calls `handler` for every client that has joined.
     pub fn on_connection(&mut self, handler: impl FnMut(&mut Socket<'_>) + 'static) -> &mut Self {
-        self.on_connection.push(Box::new(handler));
+        self.latest = Some(self.on_connection.push(Box::new(handler)));
         self
     }
 
     /// Calls `handler` for every client that is about to leave and still is in its rooms.
     pub fn on_disconnecting(&mut self, handler: impl FnMut(&mut Socket<'_>, CloseReason) + 'static) -> &mut Self {
-        self.on_disconnecting.push(Box::new(handler));
+        self.latest = Some(self.on_disconnecting.push(Box::new(handler)));
         self
     }
 
     /// Calls `handler` for every client that has left. Its value can be read for the last time; its handshake
     /// only [before](Self::on_disconnecting).
     pub fn on_disconnect(&mut self, handler: impl FnMut(&mut Socket<'_>, CloseReason) + 'static) -> &mut Self {
-        self.on_disconnect.push(Box::new(handler));
+        self.latest = Some(self.on_disconnect.push(Box::new(handler)));
         self
     }
 }
@@ -187,7 +201,7 @@ impl Namespace {
     /// Calls `handler` for every event `name` with its arguments: a tuple takes several, any other type the first, and `()`
     /// none. A second handler of a name replaces the first.
     ///
-    /// An event with arguments of other types does not get there: [`Self::on_error`] does.
+    /// An event with arguments of other types does not get there, but to [`Self::on_error`], which can acknowledge it.
     ///
     /// ```
     /// use sprat::{Binary, Io};
@@ -210,7 +224,28 @@ impl Namespace {
         name: &str,
         mut handler: impl FnMut(&mut Socket<'_>, T, Ack) + 'static,
     ) -> &mut Self {
-        self.insert(name, move |socket, mut event| {
+        self.insert(name, false, move |socket, event| {
+            let args = event.args(socket)?;
+            handler(socket, args, event.ack());
+            Ok(())
+        })
+    }
+
+    /// As [`Self::on`], for the first event `name` of each client. Those that come later are nobody's.
+    ///
+    /// ```
+    /// let mut io = sprat::Io::new();
+    /// io.of("/").once("register", |socket, name: String, ack| {
+    ///     socket.set_data(name);
+    ///     ack.send(socket, "welcome");
+    /// });
+    /// ```
+    pub fn once<T: FromArgs>(
+        &mut self,
+        name: &str,
+        mut handler: impl FnMut(&mut Socket<'_>, T, Ack) + 'static,
+    ) -> &mut Self {
+        self.insert(name, true, move |socket, event| {
             let args = event.args(socket)?;
             handler(socket, args, event.ack());
             Ok(())
@@ -238,7 +273,10 @@ impl Namespace {
         name: &str,
         mut handler: impl FnMut(SocketRef, T, AckSender) -> F + 'static,
     ) -> &mut Self {
-        self.insert(name, move |socket, mut event| {
+        self.insert(name, false, move |socket, event| {
+            if !socket.may_spawn() {
+                return Err(EventError::Busy);
+            }
             let args = event.args(socket)?;
             let ack = event.ack().into_sender(socket);
             let task = handler(socket.to_ref(), args, ack);
@@ -248,18 +286,26 @@ impl Namespace {
 
     /// Calls `handler` for every event `name`, with its arguments as they came.
     pub fn on_raw(&mut self, name: &str, mut handler: impl FnMut(&mut Socket<'_>, Event<'_>) + 'static) -> &mut Self {
-        self.insert(name, move |socket, event| {
-            handler(socket, event);
+        self.insert(name, false, move |socket, event| {
+            handler(socket, event.take());
             Ok(())
         })
+    }
+
+    /// Takes the handler of an event away. `false` if it has none.
+    pub fn off(&mut self, name: &str) -> bool {
+        self.on_event.remove(name).is_some()
     }
 
     fn insert(
         &mut self,
         name: &str,
-        handler: impl FnMut(&mut Socket<'_>, Event<'_>) -> Result<(), EventError> + 'static,
+        is_once: bool,
+        handler: impl FnMut(&mut Socket<'_>, &mut Event<'_>) -> Result<(), EventError> + 'static,
     ) -> &mut Self {
-        self.on_event.insert(name.into(), Box::new(handler));
+        let id = ListenerId::next();
+        self.latest = Some(id);
+        self.on_event.insert(name.into(), EventListener { id, is_once, handler: Box::new(handler) });
         self
     }
 
@@ -272,8 +318,25 @@ impl Namespace {
     /// io.of("/").on_any(|socket, event| println!("{}: {} {}", socket.id(), event.name(), event.payload().json));
     /// ```
     pub fn on_any(&mut self, handler: impl FnMut(&mut Socket<'_>, &Event<'_>) + 'static) -> &mut Self {
-        self.on_any.push(Box::new(handler));
+        self.latest = Some(self.on_any.push(Box::new(handler)));
         self
+    }
+
+    /// As [`Self::on_any`], before those that are there already.
+    pub fn prepend_any(&mut self, handler: impl FnMut(&mut Socket<'_>, &Event<'_>) + 'static) -> &mut Self {
+        self.latest = Some(self.on_any.push_front(Box::new(handler)));
+        self
+    }
+
+    /// Takes away all that [`Self::on_any`] and [`Self::prepend_any`] have registered. [`Self::remove`] takes one.
+    pub fn off_any(&mut self) -> &mut Self {
+        self.on_any = Listeners::default();
+        self
+    }
+
+    /// How many listeners for all events there are.
+    pub fn listeners_any(&self) -> usize {
+        self.on_any.len()
     }
 
     /// Calls `check` for every event, before its handler. Middlewares are asked in the order of their registration until one
@@ -292,39 +355,82 @@ impl Namespace {
         &mut self,
         check: impl FnMut(&mut Socket<'_>, &Event<'_>) -> Result<(), Refusal> + 'static,
     ) -> &mut Self {
-        self.use_event.push(Box::new(check));
+        self.latest = Some(self.use_event.push(Box::new(check)));
         self
     }
 
-    /// Calls `handler` with the name of every event that does not get to its handler, and why. Without one, that is logged.
-    pub fn on_error(&mut self, handler: impl FnMut(&mut Socket<'_>, &str, &EventError) + 'static) -> &mut Self {
-        self.on_error.push(Box::new(handler));
+    /// Calls `handler` with every event that does not get to its handler, and why. It can [acknowledge](Event::ack) the event;
+    /// otherwise whoever sent it waits in vain. Without such a handler the first of these events is logged as a warning.
+    ///
+    /// ```
+    /// use sprat::{Io, json};
+    ///
+    /// let mut io = Io::new();
+    /// io.of("/").on_error(|socket, event, problem| {
+    ///     event.ack().send(socket, json!({ "error": problem.to_string() }));
+    /// });
+    /// ```
+    pub fn on_error(
+        &mut self,
+        handler: impl FnMut(&mut Socket<'_>, &mut Event<'_>, &EventError) + 'static,
+    ) -> &mut Self {
+        self.latest = Some(self.on_error.push(Box::new(handler)));
         self
+    }
+
+    /// What was registered here last, to be taken away later with [`Self::remove`]. That a client may join cannot be taken
+    /// away: middlewares for that have no number.
+    ///
+    /// ```
+    /// let mut io = sprat::Io::new();
+    /// let log = io.of("/").on_any(|_socket, event| println!("{}", event.name())).latest();
+    /// let handle = io.handle();
+    /// std::thread::spawn(move || handle.try_configure(move |io| _ = log.map(|log| io.of("/").remove(log))));
+    /// ```
+    pub const fn latest(&self) -> Option<ListenerId> {
+        self.latest
+    }
+
+    /// Takes away what [`Self::latest`] has told of. `false` if it is not here any more.
+    pub fn remove(&mut self, listener: ListenerId) -> bool {
+        let before = self.on_event.len();
+        self.on_event.retain(|_, event| event.id != listener);
+        before > self.on_event.len()
+            || self.on_any.remove(listener)
+            || self.use_event.remove(listener)
+            || self.on_error.remove(listener)
+            || self.on_connection.remove(listener)
+            || self.on_disconnecting.remove(listener)
+            || self.on_disconnect.remove(listener)
     }
 
     /// Gives an event to whom it concerns. `None` is an event without a name, which no handler can have.
-    pub(super) fn dispatch(&mut self, socket: &mut Socket<'_>, name: Option<&str>, event: Event<'_>) {
-        for handler in &mut self.on_any {
+    pub(super) fn dispatch(&mut self, socket: &mut Socket<'_>, name: Option<&str>, mut event: Event<'_>) {
+        for handler in self.on_any.iter_mut() {
             handler(socket, &event);
         }
         let checks = self.use_event.iter_mut();
         let refused = checks.map(|check| check(socket, &event)).find_map(Result::err);
         let handled = match (refused, name.and_then(|name| self.on_event.get_mut(name))) {
             (Some(refusal), _) => Err(EventError::Refused(refusal)),
-            (None, Some(handler)) => handler(socket, event),
+            (None, Some(listener)) if listener.is_once && !socket.is_first(listener.id) => Ok(()),
+            (None, Some(listener)) => (listener.handler)(socket, &mut event),
             (None, None) => Ok(()),
         };
         if let Err(problem) = handled {
-            self.complain(socket, name.unwrap_or_default(), &problem);
+            self.complain(socket, &mut event, &problem);
         }
     }
 
-    fn complain(&mut self, socket: &mut Socket<'_>, name: &str, problem: &EventError) {
+    fn complain(&mut self, socket: &mut Socket<'_>, event: &mut Event<'_>, problem: &EventError) {
         if self.on_error.is_empty() {
-            log::debug!("event {name:?} of {} is not handled: {problem}", socket.id());
+            // Not each: clients could fill the log.
+            let level = if self.has_complained { log::Level::Debug } else { log::Level::Warn };
+            self.has_complained = true;
+            log::log!(level, "event {:?} of {} is not handled: {problem}", event.name(), socket.id());
         }
-        for handler in &mut self.on_error {
-            handler(socket, name, problem);
+        for handler in self.on_error.iter_mut() {
+            handler(socket, event, problem);
         }
     }
 }

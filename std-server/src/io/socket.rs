@@ -12,6 +12,7 @@ use super::args::{FromArgs, IntoArgs};
 use super::broadcast::Broadcast;
 use super::error::{AckError, ArgsError, EmitError};
 use super::handshake::Handshake;
+use super::listeners::ListenerId;
 use super::remote::SocketRef;
 use super::state::{Aim, State};
 
@@ -264,6 +265,21 @@ impl Socket<'_> {
     /// ```
     pub fn spawn(&mut self, task: impl Future<Output = ()> + 'static) -> bool {
         self.state.spawn(self.socket, task)
+    }
+
+    /// Whether [`Self::spawn`] would.
+    pub(super) fn may_spawn(&self) -> bool {
+        self.state.may_spawn(self.socket)
+    }
+
+    /// Whether a handler that is for one event only has not had it.
+    pub(super) fn is_first(&mut self, listener: ListenerId) -> bool {
+        let had = &mut self.state.sockets.entry(self.socket).or_default().had;
+        let is_first = !had.contains(&listener);
+        if is_first {
+            had.push(listener);
+        }
+        is_first
     }
 
     /// Everything that an application of the core can do, and how it calls this client.

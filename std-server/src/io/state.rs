@@ -17,6 +17,7 @@ use super::error::{AckError, EmitError};
 use super::event;
 use super::handle::Handle;
 use super::handshake::Handshakes;
+use super::listeners::{ListenerId, Listeners};
 use super::socket::Socket;
 
 /// An application's own value of a socket.
@@ -34,7 +35,7 @@ const AUTH_BYTES_KEPT: usize = 1_024;
 pub(super) struct State {
     pub(super) handle: Handle,
     pub(super) handshakes: Rc<RefCell<Handshakes>>,
-    pub(super) outgoing: Vec<OutgoingListener>,
+    pub(super) outgoing: Listeners<OutgoingListener>,
     /// Only sockets that need it: in another namespace than the first, or with something of their own.
     pub(super) sockets: HashMap<SocketId, PerSocket>,
     waiters: HashMap<AckId, Waiter>,
@@ -48,6 +49,8 @@ pub(super) struct PerSocket {
     pub(super) namespace: usize,
     pub(super) auth: Option<Box<str>>,
     pub(super) data: Option<Data>,
+    /// The handlers for one event only that have had theirs.
+    pub(super) had: Vec<ListenerId>,
     acks: Vec<AckId>,
     tasks: Rc<Cell<usize>>,
 }
@@ -125,7 +128,7 @@ impl State {
         Self {
             handle,
             handshakes,
-            outgoing: Vec::new(),
+            outgoing: Listeners::default(),
             sockets: HashMap::new(),
             waiters: HashMap::new(),
             tasks: Tasks::default(),
@@ -233,7 +236,7 @@ impl State {
         let namespace = aim.socket.map_or(aim.namespace, |socket| context.namespace(socket));
         let socket = aim.socket.and_then(|socket| context.socket_id(socket));
         let outgoing = Outgoing { namespace, socket, rooms: aim.rooms, event, payload };
-        for listener in &mut self.outgoing {
+        for listener in self.outgoing.iter_mut() {
             listener(&outgoing);
         }
         Ok(())
@@ -297,6 +300,12 @@ impl State {
         Rc::clone(&self.tasks.executor)
     }
 
+    /// Whether a task of a socket could be started.
+    pub(super) fn may_spawn(&self, socket: SocketId) -> bool {
+        let of_socket = self.sockets.get(&socket).map_or(0, |socket| socket.tasks.get());
+        self.tasks.have_room(of_socket)
+    }
+
     /// Starts a task for a socket. `false` if there are too many.
     pub(super) fn spawn(&mut self, socket: SocketId, task: impl Future<Output = ()> + 'static) -> bool {
         let of_socket = Rc::clone(&self.sockets.entry(socket).or_default().tasks);
@@ -323,7 +332,7 @@ struct Tasks {
 impl Tasks {
     fn spawn(&self, of_socket: Rc<Cell<usize>>, task: impl Future<Output = ()> + 'static) -> bool {
         let Some(executor) = self.executor.get().and_then(Weak::upgrade) else { return false };
-        if self.all.get() >= TASKS_MAX || of_socket.get() >= TASKS_BY_SOCKET_MAX {
+        if !self.have_room(of_socket.get()) {
             return false;
         }
         let running = [Running::new(Rc::clone(&self.all)), Running::new(of_socket)];
@@ -334,6 +343,10 @@ impl Tasks {
             })
             .detach();
         true
+    }
+
+    fn have_room(&self, of_socket: usize) -> bool {
+        self.all.get() < TASKS_MAX && of_socket < TASKS_BY_SOCKET_MAX
     }
 }
 

@@ -46,7 +46,7 @@ fn arguments_of_other_types_are_an_error_of_the_event() {
         io.on("age", |_socket, _age: u8, _ack| unreachable!("300 is no u8"));
         io.on_error(|socket, event, problem| {
             assert!(matches!(problem, EventError::Args(_)));
-            socket.emit("problem", (event, problem.to_string().contains("u8")));
+            socket.emit("problem", (event.name(), problem.to_string().contains("u8")));
         });
     });
     block_on(async {
@@ -209,7 +209,7 @@ fn catch_alls_come_first_and_a_middleware_stops_events() {
         io.on_any(move |_, event| seen.send(format!("any {} {}", event.name(), event.payload().json)).unwrap());
         io.use_event(|_, event| if event.name() == "bad" { Err(Refusal::new("stop")) } else { Ok(()) });
         let failed = named.clone();
-        io.on_error(move |_, event, problem| failed.send(format!("error {event} {problem}")).unwrap());
+        io.on_error(move |_, event, problem| failed.send(format!("error {} {problem}", event.name())).unwrap());
         for name in ["good", "bad"] {
             let named = named.clone();
             io.on(name, move |_socket, (), _ack| named.send("named".to_owned()).unwrap());
@@ -611,7 +611,7 @@ fn one_client_cannot_start_any_number_of_tasks() {
         });
         io.on_error(|socket, event, problem| {
             assert!(matches!(problem, EventError::Busy));
-            socket.emit("busy", event);
+            socket.emit("busy", event.name());
         });
     });
     block_on(async {
@@ -810,5 +810,180 @@ fn an_event_has_as_many_attachments_as_the_option_says() {
         assert_eq!(client.receive().await, "31[1]");
         client.send(r#"52-1["count",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#).await;
         client.ended().await;
+    });
+}
+
+#[test]
+fn an_event_that_is_not_handled_can_be_acknowledged_all_the_same() {
+    let server = serve(|io| {
+        io.on("age", |_socket, _age: u8, _ack| unreachable!("no such age comes"));
+        io.on_async("later", |_socket, _age: u8, _ack| async { unreachable!("no such age comes") });
+        io.on("secret", |_socket, (), _ack| unreachable!("it is refused"));
+        io.of("/").use_event(|_, event| match event.name() {
+            "secret" => Err(Refusal::new("not you")),
+            _ => Ok(()),
+        });
+        io.on_error(|socket, event, problem| {
+            let kind = match problem {
+                EventError::Args(_) => "args",
+                EventError::Busy => "busy",
+                EventError::Refused(_) => "refused",
+            };
+            let ack = event.ack();
+            assert!(ack.is_wanted());
+            ack.send(socket, json!({ "error": kind }));
+        });
+    });
+    block_on(async {
+        let mut client = server.join().await;
+        assert_eq!(client.ask(r#"["age","old"]"#).await, r#"[{"error":"args"}]"#);
+        assert_eq!(client.ask(r#"["later"]"#).await, r#"[{"error":"args"}]"#);
+        assert_eq!(client.ask(r#"["secret"]"#).await, r#"[{"error":"refused"}]"#);
+    });
+}
+
+#[test]
+fn who_has_too_many_handlers_running_is_told_in_the_acknowledgement() {
+    let (gate, opened) = async_channel::bounded::<()>(1);
+    let server = serve(move |io| {
+        io.on_async("wait", move |_socket, (), ack| {
+            let opened = opened.clone();
+            async move {
+                assert!(opened.recv().await.is_err(), "it is only ever closed");
+                ack.send("done").await.unwrap();
+            }
+        });
+        io.on_error(|socket, event, problem| event.ack().send(socket, matches!(problem, EventError::Busy)));
+    });
+    block_on(async {
+        let mut client = server.join().await;
+        for _ in 0..256 {
+            client.send(r#"21["wait"]"#).await;
+        }
+        assert_eq!(client.ask(r#"["wait"]"#).await, "[true]");
+        drop(gate);
+        for _ in 0..256 {
+            assert_eq!(client.receive().await, r#"31["done"]"#);
+        }
+    });
+}
+
+#[test]
+fn a_handler_for_one_event_gets_the_first_of_each_client() {
+    let server = serve(|io| {
+        io.once("name", |socket, name: String, ack| ack.send(socket, name));
+    });
+    block_on(async {
+        for name in ["Ada", "Bo"] {
+            let mut client = server.join().await;
+            assert_eq!(client.ask(&format!(r#"["name","{name}"]"#)).await, format!(r#"["{name}"]"#));
+            client.send(r#"21["name","Eve"]"#).await;
+            server.handle.configure(|io| _ = io.on("last", |socket, (), ack| ack.send(socket, 1))).await.unwrap();
+            assert_eq!(client.ask(r#"["last"]"#).await, "[1]");
+        }
+    });
+}
+
+#[test]
+fn handlers_come_and_go_while_the_server_runs() {
+    let (heard, mut next_heard) = report();
+    let server = serve(|io| {
+        io.on("question", |socket, (), ack| ack.send(socket, "old"));
+    });
+    block_on(async {
+        let handle = &server.handle;
+        let mut client = server.join().await;
+        assert_eq!(client.ask(r#"["question"]"#).await, r#"["old"]"#);
+        handle.configure(|io| _ = io.on("question", |socket, (), ack| ack.send(socket, "new"))).await.unwrap();
+        assert_eq!(client.ask(r#"["question"]"#).await, r#"["new"]"#);
+        handle
+            .configure(|io| {
+                assert!(io.off("question") && !io.off("question"));
+                io.of("/late").on("question", |socket, (), ack| ack.send(socket, "late"));
+                let handle = io.handle();
+                io.spawn(async move { _ = handle.emit("gone", ()).await });
+            })
+            .await
+            .unwrap();
+        assert_eq!(client.receive().await, r#"2["gone"]"#);
+        // Nobody answers it.
+        client.send(r#"21["question"]"#).await;
+        client.join("/late", "").await;
+        client.send(r#"2/late,1["question"]"#).await;
+        assert_eq!(client.receive().await, r#"3/late,1["late"]"#);
+
+        let said = heard.clone();
+        handle
+            .try_configure(move |io| {
+                let namespace = io.of("/late");
+                let first = namespace.on_any(move |_, _| said.send("a").unwrap()).latest();
+                namespace.on_error(move |_, _, _| ());
+                assert!(namespace.remove(first.unwrap()) && !namespace.remove(first.unwrap()));
+                heard.send("configured").unwrap();
+            })
+            .unwrap();
+        assert_eq!(next_heard(), "configured");
+    });
+}
+
+#[test]
+fn catch_alls_are_put_in_front_and_taken_away() {
+    let (heard, mut next_heard) = report();
+    let server = serve(move |io| {
+        let say = |word: &'static str| {
+            let heard = heard.clone();
+            move || heard.send(word).unwrap()
+        };
+        let (a, b, c, done) = (say("a"), say("b"), say("c"), say("done"));
+        let namespace = io.of("/");
+        let first = namespace.on_any(move |_, _| a()).latest().unwrap();
+        namespace.prepend_any(move |_, _| b()).on_any(move |_, _| c());
+        assert_eq!(namespace.listeners_any(), 3);
+        namespace.on("next", move |socket, step: u8, _ack| {
+            done();
+            let handle = socket.to_ref().handle().clone();
+            let change = move |io: &mut Io| match step {
+                0 => assert!(io.of("/").remove(first)),
+                _ => _ = io.of("/").off_any(),
+            };
+            handle.try_configure(change).unwrap();
+            socket.emit("next", ());
+        });
+        let (x, y) = (say("x"), say("y"));
+        let only = io.on_any_outgoing(move |_| x()).latest_outgoing().unwrap();
+        io.prepend_any_outgoing(move |_| y());
+        assert_eq!(io.listeners_any_outgoing(), 2);
+        io.on("quiet", move |socket, (), ack| {
+            socket
+                .to_ref()
+                .handle()
+                .try_configure(move |io| {
+                    assert!(io.remove_outgoing(only) && !io.remove_outgoing(only));
+                    assert_eq!(io.off_any_outgoing().listeners_any_outgoing(), 0);
+                })
+                .unwrap();
+            ack.send(socket, ());
+        });
+    });
+    block_on(async {
+        let mut client = server.join().await;
+        for (step, expected) in
+            [vec!["b", "a", "c", "done", "y", "x"], vec!["b", "c", "done", "y", "x"], vec!["done", "y", "x"]]
+                .iter()
+                .enumerate()
+        {
+            client.send(&format!(r#"2["next",{step}]"#)).await;
+            for word in expected {
+                assert_eq!(next_heard(), *word);
+            }
+            assert_eq!(client.receive().await, r#"2["next"]"#);
+            // Whatever was to be changed is.
+            server.handle.count().await.unwrap();
+        }
+        client.ask(r#"["quiet"]"#).await;
+        server.handle.count().await.unwrap();
+        client.send(r#"2["next",2]"#).await;
+        assert_eq!(next_heard(), "done");
+        assert_eq!(client.receive().await, r#"2["next"]"#);
     });
 }
