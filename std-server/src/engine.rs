@@ -4,12 +4,14 @@
 
 use core::cell::RefCell;
 use core::net::SocketAddr;
+use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
 use bytes::Bytes;
 use sprat_core::app;
 use sprat_core::ids::Sid;
+use sprat_core::time::Now;
 use sprat_core::wire::http::RequestHead;
 use sprat_core::{
     Answer, App, CloseReason, Input, OutgoingPacket, Output, Refusal, RequestId, Server, SessionId, TransportId,
@@ -18,6 +20,7 @@ use sprat_core::{
 use crate::clock::{self, Clock};
 use crate::io::Handshakes;
 use crate::memory::{Host, SharedText};
+use crate::reactor;
 
 /// A handle to the engine.
 pub(crate) struct Engine<A> {
@@ -33,6 +36,8 @@ impl<A> Clone for Engine<A> {
 struct Inner<A> {
     server: Server<A, Host>,
     clock: Clock,
+    /// What the clock said when it was last asked.
+    now: Now,
     lines: Vec<Line>,
     free_lines: Vec<u32>,
     /// The line of each session's WebSocket. A session never has two.
@@ -83,6 +88,7 @@ impl<A: App> Engine<A> {
     pub(crate) fn new(server: Server<A, Host>, clock: Clock, handshakes: Option<Rc<RefCell<Handshakes>>>) -> Self {
         let inner = Inner {
             server,
+            now: clock.now(),
             clock,
             lines: Vec::new(),
             free_lines: Vec::new(),
@@ -106,7 +112,10 @@ impl<A: App> Engine<A> {
     /// Lets anything outside a callback act as the application, and carries out what follows.
     pub(crate) fn enter<R>(&self, act: impl FnOnce(&mut A, &mut dyn app::Context) -> R) -> R {
         let inner = &mut *self.inner.borrow_mut();
-        let result = inner.server.enter(inner.clock.now(), act);
+        let result = {
+            let now = inner.read_clock();
+            inner.server.enter(now, act)
+        };
         inner.follow(None, None);
         result
     }
@@ -127,12 +136,13 @@ impl<A: App> Engine<A> {
                 inner.timer.scheduled = inner.server.deadline();
                 inner.timer.scheduled.and_then(|deadline| inner.clock.deadline(deadline))
             };
-            let mut timer = deadline.map_or_else(smol::Timer::never, smol::Timer::at);
+            let mut timer = deadline.map(reactor::Timer::at);
             let scheduled = self.inner.borrow().timer.scheduled;
             core::future::poll_fn(|cx| {
                 let inner = &mut *self.inner.borrow_mut();
                 let earlier = inner.timer.scheduled != scheduled;
-                if earlier || core::pin::Pin::new(&mut timer).poll(cx).is_ready() {
+                let is_due = timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready());
+                if earlier || is_due {
                     return Poll::Ready(());
                 }
                 inner.timer.waker = Some(cx.waker().clone());
@@ -152,8 +162,14 @@ impl<A: App> Inner<A> {
     /// Gives the server an input and carries out all that follows. The connection that brings it looks at its own line
     /// itself and need not be woken.
     fn drive(&mut self, input: Input<'_>, caller: Option<u32>) {
-        self.server.handle(self.clock.now(), input);
+        let now = self.read_clock();
+        self.server.handle(now, input);
         self.follow(None, caller);
+    }
+
+    fn read_clock(&mut self) -> Now {
+        self.now = self.clock.now();
+        self.now
     }
 
     /// Carries out what the server wants. `asked` is the request that has made it want something, if one has.
@@ -211,9 +227,10 @@ impl<A: App> Inner<A> {
 }
 
 impl Line {
-    fn wake_unless(&mut self, running: bool) {
-        if !running && let Some(waker) = self.waker.take() {
-            waker.wake();
+    fn wake_unless(&self, running: bool) {
+        // It stays for the next time: the line is the same task's as long as it waits.
+        if !running && let Some(waker) = &self.waker {
+            waker.wake_by_ref();
         }
     }
 }
@@ -237,7 +254,8 @@ impl<A: App> LineHandle<A> {
         line.requests = line.requests.wrapping_add(1);
         line.answer = None;
         let request = RequestId::new(self.index, line.requests);
-        inner.server.handle(inner.clock.now(), Input::Request { request, head });
+        let now = inner.read_clock();
+        inner.server.handle(now, Input::Request { request, head });
         inner.follow(Some((head, address)), Some(self.index));
         request
     }
@@ -328,22 +346,32 @@ impl<A: App> LineHandle<A> {
         self.engine.inner.borrow_mut().drive(Input::Message { transport, message }, Some(self.index));
     }
 
-    /// The next packet to send.
-    pub(crate) fn next(&self, transport: TransportId, budget_bytes: usize) -> Option<Packet> {
+    /// Hands over the packets that wait, until `budget_bytes` are reached. `take` returns the length of each.
+    pub(crate) fn take_packets(
+        &self,
+        transport: TransportId,
+        mut budget_bytes: usize,
+        mut take: impl FnMut(Packet) -> usize,
+    ) {
         let inner = &mut *self.engine.inner.borrow_mut();
-        let outgoing = inner.server.next(transport, budget_bytes)?;
-        let frames = inner.server.frames();
-        Some(match outgoing.packet {
-            OutgoingPacket::Binary(frame) => Packet::Binary(frames.shared(frame)),
-            OutgoingPacket::BinaryAsText(frame) => Packet::BinaryAsText(frames.shared(frame)),
-            OutgoingPacket::Static(text) => Packet::Text(SharedText::new(text.as_bytes())),
-            OutgoingPacket::Text(frame) => Packet::Text(frames.text(frame)),
-        })
+        while let Some(outgoing) = inner.server.next(transport, budget_bytes) {
+            let frames = inner.server.frames();
+            let len = take(match outgoing.packet {
+                OutgoingPacket::Binary(frame) => Packet::Binary(frames.shared(frame)),
+                OutgoingPacket::BinaryAsText(frame) => Packet::BinaryAsText(frames.shared(frame)),
+                OutgoingPacket::Static(text) => Packet::Text(SharedText::new(text.as_bytes())),
+                OutgoingPacket::Text(frame) => Packet::Text(frames.text(frame)),
+            });
+            budget_bytes = budget_bytes.saturating_sub(len);
+        }
     }
 
     /// Says that all packets that were taken are sent.
     pub(crate) fn flushed(&self, transport: TransportId) {
-        self.engine.inner.borrow_mut().drive(Input::Flushed { transport }, Some(self.index));
+        let inner = &mut *self.engine.inner.borrow_mut();
+        // Nothing that follows from it depends on the time.
+        inner.server.handle(inner.now, Input::Flushed { transport });
+        inner.follow(None, Some(self.index));
     }
 
     /// Says that the WebSocket is gone.

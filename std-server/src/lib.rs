@@ -28,6 +28,7 @@ pub mod io;
 pub mod logging;
 pub mod memory;
 pub mod pages;
+mod reactor;
 mod serve;
 mod service;
 pub mod shutdown;

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::rc::Rc;
 
 use async_channel::{Receiver, Sender};
-use smol::{Async, LocalExecutor, Timer};
+use smol::LocalExecutor;
 use sprat_core::{App, Limits, Server, time};
 
 use crate::clock::Clock;
@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::hooks::Hooks;
 use crate::io::Handshakes;
 use crate::pages::Pages;
+use crate::reactor::{self, Source, Timer};
 use crate::service::Service;
 use crate::shutdown::StopSignal;
 use crate::{addresses, descriptors, memory, shutdown};
@@ -130,7 +131,8 @@ pub(crate) fn serve_with<A: App + 'static>(
     let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
     let executor = Rc::new(LocalExecutor::new());
     let start = Started { listeners, max_clients: config.max_clients, ready, stop_connections };
-    smol::block_on(executor.run(run(&executor, Rc::new(site), start, background)))
+    let server = run(&executor, Rc::new(site), start, background);
+    reactor::block_on(executor.run(server)).map_err(ServeError::new)?
 }
 
 /// What a server has when it starts.
@@ -158,7 +160,7 @@ async fn run<A: App + 'static>(
     let connections = Rc::new(Connections { open: Cell::new(0), max: connections_max(max_clients) });
     let mut accepting = Vec::new();
     for listener in listeners {
-        let listener = Async::new(listener).map_err(ServeError::new)?;
+        let listener = Source::listener(listener).map_err(ServeError::new)?;
         // A task each, so that nobody asks for connections but when there are some.
         accepting.push(executor.spawn(accept(
             Rc::clone(executor),
@@ -183,7 +185,7 @@ async fn run<A: App + 'static>(
             Timer::after(SHUTDOWN_LOOK).await;
         }
     };
-    let late = async { _ = Timer::after(SHUTDOWN_TIMEOUT).await };
+    let late = async { Timer::after(SHUTDOWN_TIMEOUT).await };
     smol::future::or(gone, late).await;
     log::info!("stopped");
     Ok(())
@@ -208,7 +210,7 @@ async fn wait_for_command(stop: Option<&Receiver<()>>) {
 /// Lets clients in, for ever.
 async fn accept<A: App + 'static>(
     executor: Rc<LocalExecutor<'static>>,
-    listener: Async<TcpListener>,
+    listener: Source<TcpListener>,
     site: Rc<Site<A>>,
     connections: Rc<Connections>,
 ) {

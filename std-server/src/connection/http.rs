@@ -5,7 +5,6 @@ use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use smol::Async;
 use smol::io::AsyncWriteExt as _;
 use sprat_core::ids::Sid;
 use sprat_core::wire::http::{self, HeadStatus, RequestHead};
@@ -23,6 +22,7 @@ use crate::connection::{
 use crate::engine::{Engine, LineHandle, Packet};
 use crate::hooks::{ConnectionError, Hooks};
 use crate::pages::{PageRequest, PageResponse, Pages};
+use crate::reactor::Source;
 
 /// What all connections of a server share.
 pub(crate) struct Site<A: App> {
@@ -40,9 +40,7 @@ pub(crate) struct Site<A: App> {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<A: App>(stream: Async<TcpStream>, address: SocketAddr, site: Rc<Site<A>>) {
-    // Small packets are what this is about; a system that cannot send them at once still sends them.
-    let _ = stream.get_ref().set_nodelay(true);
+pub(crate) async fn serve<A: App>(stream: Source<TcpStream>, address: SocketAddr, site: Rc<Site<A>>) {
     let line = site.engine.line();
     let connection = Connection { incoming: Incoming::new(Stream::new(stream)), address, line, site };
     // Boxed, so that the memory of this phase is given back when the connection has become a WebSocket.
@@ -317,7 +315,8 @@ impl<A: App> Connection<A> {
         request: &mut Request,
     ) -> io::Result<Next> {
         let mut body = Vec::new();
-        while let Some(packet) = self.line.next(transport, usize::MAX) {
+        self.line.take_packets(transport, usize::MAX, |packet| {
+            let before = body.len();
             if !body.is_empty() {
                 body.push(payload::SEPARATOR);
             }
@@ -328,7 +327,8 @@ impl<A: App> Connection<A> {
                     base64::encode(&bytes, &mut |piece| body.extend_from_slice(piece));
                 }
             }
-        }
+            body.len() - before
+        });
         if body.is_empty() {
             // The session ended after the answer was decided, and what waited went with it.
             body.extend_from_slice(CLOSE_PACKET);

@@ -13,6 +13,8 @@ mod websocket;
 
 use core::time::Duration;
 
+use crate::reactor::Timer;
+
 /// Longest head of a request in bytes; a longer one is answered 431.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Time a head may take from its first byte, or from the answer before it; a mute connection is cut after it.
@@ -34,7 +36,7 @@ const LINGER_BYTES_MAX: usize = 256 << 10;
 async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
     let given = async { Some(future.await) };
     let late = async {
-        smol::Timer::after(timeout).await;
+        Timer::after(timeout).await;
         None
     };
     smol::future::or(given, late).await

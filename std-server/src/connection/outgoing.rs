@@ -3,13 +3,11 @@
 //! tungstenite would copy each into a buffer that keeps its size after a burst. Here a frame is written from where it lies:
 //! the bytes of a broadcast, header included, are the same for all who get it.
 
-use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use bytes::Bytes;
-use smol::io::AsyncWrite as _;
+use bytes::{Buf as _, Bytes};
 use sprat_core::wire::base64;
 use sprat_core::wire::websocket::{Opcode, encode_header};
 
@@ -19,23 +17,23 @@ use crate::engine::Packet;
 /// Pieces given to the system in one call.
 const SLICES_MAX: usize = 64;
 
-/// What has been taken from the engine and is not sent yet.
+/// What has been taken from the engine and is not sent yet. Empty, it occupies no memory but its own.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    pieces: VecDeque<Bytes>,
-    /// Bytes of the first piece that are sent already.
-    sent: usize,
+    /// What is not sent of the first piece; empty if there is none. Mostly it is the only one.
+    first: Bytes,
+    rest: VecDeque<Bytes>,
     /// Something was sent since it was empty.
     is_begun: bool,
 }
 
 impl Outgoing {
     pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.first.is_empty()
     }
 
     /// Whether the first frame is sent in part. Only then may nobody else write.
-    pub(super) fn is_begun(&self) -> bool {
+    pub(super) const fn is_begun(&self) -> bool {
         self.is_begun
     }
 
@@ -44,51 +42,52 @@ impl Outgoing {
         let mut len = 0;
         for piece in frame(packet).into_iter().flatten() {
             len += piece.len();
-            self.pieces.push_back(piece);
+            if self.first.is_empty() {
+                self.first = piece;
+            } else {
+                self.rest.push_back(piece);
+            }
         }
         len
     }
 
     /// Writes until nothing is left. While a frame is sent in part, the stream takes nothing from anybody else.
     pub(super) fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.pieces.is_empty() {
+        while !self.first.is_empty() {
             let written = ready!(self.poll_write_some(stream, cx))?;
-            // Not before: a frame of which nothing is sent yet must not keep a pong, and so itself, from being sent.
-            stream.reserve(true);
-            self.is_begun = true;
             self.advance(written);
+            // Not before: a frame of which nothing is sent yet must not keep a pong, and so itself, from being sent.
+            self.is_begun = !self.first.is_empty();
+            stream.reserve(self.is_begun);
         }
-        self.is_begun = false;
-        stream.reserve(false);
-        // Empty, it occupies no memory.
-        self.pieces = VecDeque::new();
+        if self.rest.capacity() > 0 {
+            self.rest = VecDeque::new();
+        }
         Poll::Ready(Ok(()))
     }
 
-    fn poll_write_some(&self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut pieces = self.pieces.iter();
-        let first = pieces.next().map(|piece| &piece[self.sent..]).unwrap_or_default();
-        let mut socket = Pin::new(stream.socket());
-        if self.pieces.len() == 1 {
-            return socket.as_mut().poll_write(cx, first);
+    fn poll_write_some(&self, stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.rest.is_empty() {
+            return stream.poll_send(cx, &[IoSlice::new(&self.first)]);
         }
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(core::iter::once(first).chain(pieces.map(|piece| &piece[..]))) {
+        for (slice, piece) in slices.iter_mut().zip(core::iter::once(&self.first).chain(&self.rest)) {
             *slice = IoSlice::new(piece);
             count += 1;
         }
-        socket.as_mut().poll_write_vectored(cx, &slices[..count])
+        stream.poll_send(cx, &slices[..count])
     }
 
-    fn advance(&mut self, written: usize) {
-        self.sent += written;
-        while let Some(first) = self.pieces.front()
-            && self.sent >= first.len()
-        {
-            self.sent -= first.len();
-            self.pieces.pop_front();
+    fn advance(&mut self, mut written: usize) {
+        while written >= self.first.len() {
+            written -= self.first.len();
+            self.first = self.rest.pop_front().unwrap_or_default();
+            if self.first.is_empty() {
+                return;
+            }
         }
+        self.first.advance(written);
     }
 }
 

@@ -1,15 +1,13 @@
 //! A TCP stream that asks the system for bytes only when there are some, and that two writers can share.
 
 use core::pin::Pin;
-use core::sync::atomic::{AtomicBool, Ordering};
-use core::task::{Context, Poll, Waker};
-use std::io::{self, Read as _};
+use core::task::{Context, Poll};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
-use std::task::Wake;
 
-use smol::Async;
 use smol::io::{AsyncRead, AsyncWrite};
+
+use crate::reactor::Source;
 
 /// The stream of one connection.
 ///
@@ -20,12 +18,9 @@ use smol::io::{AsyncRead, AsyncWrite};
 /// in the middle of the other's frame.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    inner: Async<TcpStream>,
-    reading: Reading,
+    source: Source<TcpStream>,
     /// Reads since the last time there was nothing to read.
     reads: u8,
-    /// What the reactor wakes when there is something to read.
-    readable: Option<Arc<Readable>>,
     /// A packet is sent in part: tungstenite has to wait.
     is_reserved: bool,
     /// tungstenite had to wait, or has sent a frame in part.
@@ -35,51 +30,22 @@ pub(crate) struct Stream {
 /// Reads in a row before the other connections get their turn.
 const READS_MAX: u8 = 16;
 
-/// Whether it is worth asking the system for bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    /// There may be some.
-    Possible,
-    /// There were none any more when the last were read.
-    Drained,
-    /// The reactor will wake [`Readable`] when there are some.
-    Awaited,
-}
-
-/// A waker of its own for the read side: a task is woken for many reasons, and only this one is worth a read. What
-/// `Async::poll_readable` says is not enough, because it may miss an event that another thread has fetched.
-#[derive(Debug)]
-struct Readable {
-    is_woken: AtomicBool,
-    task: Waker,
-}
-
-impl Wake for Readable {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.is_woken.store(true, Ordering::Release);
-        self.task.wake_by_ref();
-    }
-}
-
 impl Stream {
-    pub(crate) const fn new(inner: Async<TcpStream>) -> Self {
-        Self {
-            inner,
-            reading: Reading::Possible,
-            reads: 0,
-            readable: None,
-            is_reserved: false,
-            is_control_waiting: false,
-        }
+    pub(crate) const fn new(source: Source<TcpStream>) -> Self {
+        Self { source, reads: 0, is_reserved: false, is_control_waiting: false }
     }
 
-    /// The socket itself, for whoever has reserved it.
-    pub(crate) const fn socket(&mut self) -> &mut Async<TcpStream> {
-        &mut self.inner
+    /// Sends what fits of some pieces, for whoever has reserved the stream.
+    pub(crate) fn poll_send(&self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.source.poll_write(cx, |mut stream| match pieces {
+            [piece] => stream.write(piece),
+            pieces => stream.write_vectored(pieces),
+        })
+    }
+
+    /// Whether the system has said that there is something to read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.source.is_readable()
     }
 
     /// Keeps the socket for packets, or lets tungstenite have it again.
@@ -95,21 +61,7 @@ impl Stream {
     /// Ends the sending side; the peer sees the end of the stream.
     pub(crate) fn end(&self) {
         // It may be gone already, which is what is wanted.
-        let _ = self.inner.get_ref().shutdown(Shutdown::Write);
-    }
-
-    /// The waker that stands for the task of `cx` on the read side.
-    fn readable(&mut self, cx: &Context<'_>) -> Arc<Readable> {
-        let same_task = self.readable.as_ref().filter(|readable| readable.task.will_wake(cx.waker()));
-        if let Some(readable) = same_task {
-            return Arc::clone(readable);
-        }
-        let readable = Arc::new(Readable { is_woken: AtomicBool::new(false), task: cx.waker().clone() });
-        // Whoever waited before is not this task: what it waited for has to be asked for again.
-        if self.readable.replace(Arc::clone(&readable)).is_some() && self.reading == Reading::Awaited {
-            self.reading = Reading::Possible;
-        }
-        readable
+        let _ = self.source.io().shutdown(Shutdown::Write);
     }
 }
 
@@ -122,37 +74,17 @@ impl AsyncRead for Stream {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let readable = stream.readable(cx);
-        let waker = Waker::from(Arc::clone(&readable));
-        let mut read_cx = Context::from_waker(&waker);
-        if stream.reading == Reading::Awaited {
-            if !readable.is_woken.swap(false, Ordering::AcqRel) {
-                return Poll::Pending;
+        let read = stream.source.poll_read(cx, |mut socket| socket.read(buffer));
+        match &read {
+            // The end of the stream stays readable: it must be seen again by whoever reads next.
+            Poll::Ready(Ok(len)) if *len > 0 && *len < buffer.len() => {
+                stream.source.drained();
+                stream.reads = 0;
             }
-            stream.reading = Reading::Possible;
-            // The event has come; this only takes note of it, so that the next wait is for the next event.
-            let _ = stream.inner.poll_readable(&mut read_cx)?;
+            Poll::Ready(_) => stream.reads += 1,
+            Poll::Pending => stream.reads = 0,
         }
-        loop {
-            if stream.reading == Reading::Drained {
-                stream.reading = Reading::Awaited;
-                if stream.inner.poll_readable(&mut read_cx)?.is_pending() {
-                    return Poll::Pending;
-                }
-            }
-            match stream.inner.get_ref().read(buffer) {
-                Ok(len) => {
-                    // The end of the stream stays readable: it must be seen again by whoever reads next.
-                    let is_drained = len > 0 && len < buffer.len();
-                    stream.reading = if is_drained { Reading::Drained } else { Reading::Possible };
-                    stream.reads = if is_drained { 0 } else { stream.reads + 1 };
-                    return Poll::Ready(Ok(len));
-                }
-                Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => stream.reading = Reading::Drained,
-                Err(problem) if problem.kind() == io::ErrorKind::Interrupted => {}
-                Err(problem) => return Poll::Ready(Err(problem)),
-            }
-        }
+        read
     }
 }
 
@@ -163,13 +95,14 @@ impl AsyncWrite for Stream {
             stream.is_control_waiting = true;
             return Poll::Pending;
         }
-        let written = Pin::new(&mut stream.inner).poll_write(cx, bytes);
+        let written = stream.source.poll_write(cx, |mut socket| socket.write(bytes));
         stream.is_control_waiting = !matches!(written, Poll::Ready(Ok(len)) if len == bytes.len());
         written
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket keeps nothing back.
+        Poll::Ready(Ok(()))
     }
 
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

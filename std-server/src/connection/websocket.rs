@@ -55,11 +55,11 @@ async fn open<A: App>(upgraded: Upgraded<A>) -> Option<Link<A>> {
         return None;
     };
     line.attach(transport);
-    Some(Link { socket, line, transport, outgoing: Outgoing::default() })
+    Some(Link { socket, line, transport, outgoing: Outgoing::default(), may_have_more: true })
 }
 
 async fn finish<A: App>(link: Link<A>, end: End) {
-    let Link { socket, line, transport, outgoing } = link;
+    let Link { socket, line, transport, outgoing, .. } = link;
     let code = match end {
         End::ByServer => None,
         End::ByPeer => {
@@ -93,11 +93,25 @@ struct Link<A: App> {
     line: LineHandle<A>,
     transport: TransportId,
     outgoing: Outgoing,
+    /// Something that is read already may be waiting in tungstenite's buffer.
+    may_have_more: bool,
 }
 
 impl<A: App> Link<A> {
     /// Goes on as far as it can without waiting.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        // Most often it is woken only to send. Who waits for bytes is not forgotten by that.
+        let stream = self.socket.get_ref();
+        let may_receive = self.may_have_more || stream.is_readable() || stream.is_control_waiting();
+        if may_receive && let Poll::Ready(end) = self.poll_receive(cx) {
+            return Poll::Ready(end);
+        }
+        self.poll_send(cx)
+    }
+
+    /// Brings what has come to the engine. `Ready` at the end.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.may_have_more = true;
         for _ in 0..READ_BATCH_MESSAGES {
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
@@ -107,12 +121,15 @@ impl<A: App> Link<A> {
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(end_of(&error)),
                 Poll::Ready(None) => return Poll::Ready(End::ByPeer),
-                Poll::Pending => return self.poll_send(cx),
+                Poll::Pending => {
+                    self.may_have_more = false;
+                    return Poll::Pending;
+                }
             }
         }
         // More may be there: come back when the others had their turn.
         cx.waker().wake_by_ref();
-        self.poll_send(cx)
+        Poll::Pending
     }
 
     fn receive(&mut self, message: Message) -> Option<End> {
@@ -147,10 +164,7 @@ impl<A: App> Link<A> {
 
     /// Takes packets from the engine.
     fn fill(&mut self) {
-        let mut budget = WRITE_BATCH_BYTES;
-        while let Some(packet) = self.line.next(self.transport, budget) {
-            budget = budget.saturating_sub(self.outgoing.push(packet));
-        }
+        self.line.take_packets(self.transport, WRITE_BATCH_BYTES, |packet| self.outgoing.push(packet));
     }
 
     /// Writes what was taken, and tells the engine when it is sent.

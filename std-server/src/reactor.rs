@@ -1,0 +1,18 @@
+//! What wakes tasks: sockets that became ready, timers, and other threads.
+//!
+//! On Linux it is [`epoll`], edge-triggered and on the server's own thread: a message costs a read and a write, and nothing
+//! else is asked of the system for it. Elsewhere it is [`portable`], smol's own reactor. Both have the same items.
+
+#[cfg(target_os = "linux")]
+mod epoll;
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "used on other systems; here it is only kept compiling"))]
+mod portable;
+
+#[cfg(target_os = "linux")]
+pub(crate) use epoll::{Source, Timer, block_on};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use portable::{Source, Timer, block_on};
+
+#[cfg(test)]
+mod tests;

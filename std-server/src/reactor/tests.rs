@@ -1,0 +1,185 @@
+//! What both reactors promise.
+
+use core::cell::RefCell;
+use core::time::Duration;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::rc::Rc;
+
+use smol::LocalExecutor;
+
+macro_rules! promises {
+    ($name:ident, $reactor:path) => {
+        mod $name {
+            use super::*;
+            use $reactor::{Source, Timer, block_on};
+
+            fn pair() -> (TcpStream, TcpListener) {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener)
+            }
+
+            async fn read(source: &Source<TcpStream>, buffer: &mut [u8]) -> io::Result<usize> {
+                let len = core::future::poll_fn(|cx| source.poll_read(cx, |mut stream| stream.read(buffer))).await?;
+                if len > 0 && len < buffer.len() {
+                    source.drained();
+                }
+                Ok(len)
+            }
+
+            async fn write(source: &Source<TcpStream>, mut bytes: &[u8]) -> io::Result<()> {
+                while !bytes.is_empty() {
+                    let write = |mut stream: &TcpStream| stream.write(bytes);
+                    let len = core::future::poll_fn(|cx| source.poll_write(cx, write)).await?;
+                    bytes = &bytes[len..];
+                }
+                Ok(())
+            }
+
+            #[test]
+            fn timers_fire_in_their_order() {
+                let executor = LocalExecutor::new();
+                let fired = Rc::new(RefCell::new(Vec::new()));
+                block_on(executor.run(async {
+                    let tasks: Vec<_> = [30, 10, 20]
+                        .into_iter()
+                        .map(|ms| {
+                            let fired = Rc::clone(&fired);
+                            executor.spawn(async move {
+                                Timer::after(Duration::from_millis(ms)).await;
+                                fired.borrow_mut().push(ms);
+                            })
+                        })
+                        .collect();
+                    for task in tasks {
+                        task.await;
+                    }
+                }))
+                .unwrap();
+                assert_eq!(*fired.borrow(), [10, 20, 30]);
+            }
+
+            #[test]
+            fn a_timer_in_the_past_is_ready() {
+                block_on(Timer::at(crate::clock::instant())).unwrap();
+            }
+
+            #[test]
+            fn a_dropped_timer_wakes_nobody() {
+                block_on(async {
+                    let late = async { Timer::after(Duration::from_secs(3_600)).await };
+                    let soon = async { Timer::after(Duration::from_millis(1)).await };
+                    smol::future::or(late, soon).await;
+                })
+                .unwrap();
+            }
+
+            #[test]
+            fn another_thread_wakes_a_task() {
+                let (sender, receiver) = async_channel::bounded(1);
+                let thread = std::thread::spawn(move || sender.send_blocking(7).unwrap());
+                assert_eq!(block_on(receiver.recv()).unwrap(), Ok(7));
+                thread.join().unwrap();
+            }
+
+            #[test]
+            fn bytes_come_whole_and_then_the_end() {
+                let (mut client, listener) = pair();
+                block_on(async {
+                    let listener = Source::listener(listener).unwrap();
+                    let (source, address) = listener.accept().await.unwrap();
+                    assert_eq!(address, client.local_addr().unwrap());
+                    let mut buffer = [0; 8];
+                    client.write_all(b"twelve bytes").unwrap();
+                    // The end comes with the last bytes: a short read must not make it forgotten.
+                    client.shutdown(Shutdown::Write).unwrap();
+                    let mut all = Vec::new();
+                    loop {
+                        let len = read(&source, &mut buffer).await.unwrap();
+                        if len == 0 {
+                            break;
+                        }
+                        all.extend_from_slice(&buffer[..len]);
+                    }
+                    assert_eq!(all, b"twelve bytes");
+                    assert_eq!(read(&source, &mut buffer).await.unwrap(), 0, "the end stays the end");
+                })
+                .unwrap();
+            }
+
+            #[test]
+            fn what_comes_after_a_short_read_is_not_missed() {
+                let (mut client, listener) = pair();
+                block_on(async {
+                    let listener = Source::listener(listener).unwrap();
+                    let (source, _) = listener.accept().await.unwrap();
+                    let mut buffer = [0; 64];
+                    for round in 0..200_u32 {
+                        let message = format!("message {round}");
+                        client.write_all(message.as_bytes()).unwrap();
+                        let len = read(&source, &mut buffer).await.unwrap();
+                        assert_eq!(&buffer[..len], message.as_bytes());
+                    }
+                })
+                .unwrap();
+            }
+
+            #[test]
+            fn a_writer_waits_for_room() {
+                let (mut client, listener) = pair();
+                let bytes: Vec<u8> = (0..4 << 20).map(|at: u32| at as u8).collect();
+                let expected = bytes.clone();
+                let reader = std::thread::spawn(move || {
+                    let mut received = Vec::new();
+                    client.read_to_end(&mut received).unwrap();
+                    received
+                });
+                block_on(async {
+                    let listener = Source::listener(listener).unwrap();
+                    let (source, _) = listener.accept().await.unwrap();
+                    write(&source, &bytes).await.unwrap();
+                })
+                .unwrap();
+                assert!(reader.join().unwrap() == expected);
+            }
+
+            #[test]
+            fn many_connections_are_told_apart() {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let executor = LocalExecutor::new();
+                block_on(executor.run(async {
+                    let listener = Source::listener(listener).unwrap();
+                    let mut clients: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+                    let mut tasks = Vec::new();
+                    for _ in 0..clients.len() {
+                        let (source, from) = listener.accept().await.unwrap();
+                        tasks.push(executor.spawn(async move {
+                            let mut buffer = [0; 8];
+                            let len = read(&source, &mut buffer).await.unwrap();
+                            assert_eq!(&buffer[..len], from.port().to_string().as_bytes());
+                            write(&source, b"got it").await.unwrap();
+                        }));
+                    }
+                    for client in clients.iter_mut().rev() {
+                        let name = client.local_addr().unwrap().port().to_string();
+                        client.write_all(name.as_bytes()).unwrap();
+                    }
+                    for task in tasks {
+                        task.await;
+                    }
+                    for client in &mut clients {
+                        let mut answer = [0; 6];
+                        client.read_exact(&mut answer).unwrap();
+                        assert_eq!(&answer, b"got it");
+                    }
+                }))
+                .unwrap();
+            }
+        }
+    };
+}
+
+#[cfg(target_os = "linux")]
+promises!(of_epoll, super::super::epoll);
+promises!(of_portable, super::super::portable);
