@@ -685,6 +685,8 @@ class Socket extends Emitter {
   }
 
   _onopen() {
+    // What an earlier connection brought before its CONNECT (recovery) is sent again.
+    this.receiveBuffer = []
     const send = (data) => this._send("connect", { pid: this._pid, offset: this._offset, ...data })
     if (typeof this.auth == "function") this.auth(send)
     else send(this.auth)

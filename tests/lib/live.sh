@@ -33,6 +33,7 @@ behaviour_of_sprat() {
         printf -- '-- the %s client, against Sprat\n' "$client"
         start_server behaviour "$target_dir/release/examples/behaviour" --listen 127.0.0.1:0
         node_test SPRAT_URL="$server_url" CLIENT="$client" "$root/tests/js/client/behaviour.mjs"
+        node_test SPRAT_URL="$server_url" CLIENT="$client" "$root/tests/js/client/recovery.mjs"
     done
 }
 

@@ -41,12 +41,21 @@ export const event = (emitter, name, limitMs = 15000) =>
 const listen = (server) =>
   new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
 
-// A TCP proxy in front of a server. `cut` breaks all connections, `refuse` those to come as well, `freeze` lets
-// everything hang as a network that is gone does; with `refuseUpgrades` no WebSocket passes.
+// A TCP proxy in front of a server. `cut` breaks all connections, `cutAfter` does when so many more bytes of the server
+// have passed, `refuse` breaks those to come as well, `freeze` lets everything hang as a network that is gone does; with
+// `refuseUpgrades` no WebSocket passes.
 export const startProxy = async (target) => {
   const { hostname, port } = new URL(target);
   const open = new Set();
   const state = { refuse: false, frozen: false, refuseUpgrades: false };
+  let bytesLeft = Infinity;
+  // What may still pass of a chunk from the server; cuts when that is not all of it.
+  const allowed = (chunk) => {
+    const passing = chunk.subarray(0, bytesLeft);
+    bytesLeft -= passing.length;
+    if (passing.length < chunk.length) queueMicrotask(cut);
+    return passing;
+  };
   const server = createServer((near) => {
     if (state.refuse) return near.destroy();
     const far = connect(Number(port), hostname);
@@ -54,7 +63,7 @@ export const startProxy = async (target) => {
       from.on("data", (chunk) => {
         if (state.frozen) return;
         if (state.refuseUpgrades && from === near && /upgrade: websocket/i.test(chunk)) return near.destroy();
-        to.write(chunk);
+        to.write(from === far ? allowed(chunk) : chunk);
       });
       from.on("error", () => {});
       from.on("close", () => {
@@ -67,12 +76,17 @@ export const startProxy = async (target) => {
     pass(far, near);
   });
   const cut = () => {
+    bytesLeft = Infinity;
     for (const socket of open) socket.destroy();
+  };
+  const cutAfter = (bytes) => {
+    bytesLeft = bytes;
   };
   return {
     url: `http://127.0.0.1:${await listen(server)}`,
     state,
     cut,
+    cutAfter,
     close: () => {
       state.frozen = false;
       cut();
