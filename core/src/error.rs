@@ -48,6 +48,8 @@ pub enum PeerError {
     HttpHead,
     /// A WebSocket frame that does not follow RFC 6455.
     WebSocketFrame,
+    /// A flood of WebSocket frames that carry nothing: pings, pongs, empty pieces of a message.
+    EmptyFrames,
     /// A length beyond the limit for it.
     TooLarge,
 }
@@ -57,6 +59,7 @@ impl fmt::Display for PeerError {
         f.write_str(match self {
             Self::Attachments => "wrong number of attachments",
             Self::Base64 => "malformed base64",
+            Self::EmptyFrames => "a flood of empty WebSocket frames",
             Self::EnginePacket => "malformed Engine.IO packet",
             Self::HttpHead => "malformed HTTP request",
             Self::Json => "malformed JSON",

@@ -42,6 +42,7 @@ pub struct Hooks {
     pub(crate) generate_id: Option<GenerateId>,
     pub(crate) response_headers: Option<WriteHeaders>,
     pub(crate) connection_error: Option<ToldError>,
+    pub(crate) echo_websockets: bool,
 }
 
 impl Hooks {
@@ -92,6 +93,14 @@ impl Hooks {
         self
     }
 
+    /// Lets WebSockets on all other paths echo what they get, without any protocol inside: for suites that test how a server
+    /// speaks WebSocket, through the same connections as everything else.
+    #[doc(hidden)]
+    pub fn echo_websockets(&mut self) -> &mut Self {
+        self.echo_websockets = true;
+        self
+    }
+
     /// Whether a handshake has to be asked about before the server sees it.
     pub(crate) const fn decide_handshakes(&self) -> bool {
         self.allow_request.is_some() || self.generate_id.is_some()
@@ -105,6 +114,7 @@ impl fmt::Debug for Hooks {
             .field("generate_id", &self.generate_id.is_some())
             .field("response_headers", &self.response_headers.is_some())
             .field("connection_error", &self.connection_error.is_some())
+            .field("echo_websockets", &self.echo_websockets)
             .finish()
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod base64;
 pub mod engine;
+pub mod frame_check;
 pub mod http;
 pub mod json;
 pub mod message;

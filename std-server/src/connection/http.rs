@@ -13,7 +13,7 @@ use sprat_core::{Answer, App, Refusal, RequestId, Response, SessionId, Transport
 
 use crate::connection::cookie::Cookie;
 use crate::connection::cors::Cors;
-use crate::connection::incoming::Incoming;
+use crate::connection::incoming::{Incoming, linger};
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
 use crate::connection::{
@@ -55,8 +55,18 @@ pub(crate) struct Upgraded<A: App> {
     /// What came behind the head of the request.
     pub(crate) received: Vec<u8>,
     pub(crate) line: LineHandle<A>,
-    /// `None` if it is to be closed at once.
-    pub(crate) transport: Option<TransportId>,
+    pub(crate) behind: Behind,
+}
+
+/// What is behind a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// An echo.
+    Echo,
+    /// Nothing: it is to be closed at once.
+    Nothing,
+    /// A session.
+    Session(TransportId),
 }
 
 struct Connection<A: App> {
@@ -78,7 +88,7 @@ enum Next {
     /// It ends at once.
     Drop,
     /// As a WebSocket.
-    WebSocket(Option<TransportId>),
+    WebSocket(Behind),
 }
 
 impl<A: App> Connection<A> {
@@ -101,13 +111,13 @@ impl<A: App> Connection<A> {
                 // Who asks without a pause does not keep the others from their turn.
                 Next::Request => smol::future::yield_now().await,
                 Next::Linger => {
-                    self.incoming.linger().await;
+                    linger(&mut self.incoming.stream).await;
                     return None;
                 }
                 Next::Drop => return None,
-                Next::WebSocket(transport) => {
+                Next::WebSocket(behind) => {
                     let Self { incoming: Incoming { stream, received }, line, .. } = self;
-                    return Some(Upgraded { stream, received, line, transport });
+                    return Some(Upgraded { stream, received, line, behind });
                 }
             }
         }
@@ -139,6 +149,10 @@ impl<A: App> Connection<A> {
         if is_ours && !is_script {
             request.for_engine(&head, &site.cors, &site.hooks, site.compressed_bytes_min > 0, self.address);
             return self.engine_request(len, request).await;
+        }
+        if site.hooks.echo_websockets && matches!(request.websocket, Some(Ok(_))) {
+            self.incoming.consume(len);
+            return self.upgrade(Behind::Echo, &request).await;
         }
         let fields = if is_script { site.cors.fields(head.header("origin")) } else { String::new() };
         let response = page(&site.pages, &head).await;
@@ -232,8 +246,8 @@ impl<A: App> Connection<A> {
                 Answer::ReadBody { session } => self.read_body(id, session, &mut request).await?,
                 Answer::Packets { transport } => return self.answer_packets(id, transport, answer, &mut request).await,
                 Answer::Destroy => return Ok(Next::Drop),
-                Answer::Upgrade { transport } => return self.upgrade(Some(transport), &request).await,
-                Answer::UpgradeAndClose => return self.upgrade(None, &request).await,
+                Answer::Upgrade { transport } => return self.upgrade(Behind::Session(transport), &request).await,
+                Answer::UpgradeAndClose => return self.upgrade(Behind::Nothing, &request).await,
                 Answer::Body(_) | Answer::Ok | Answer::Refuse(_) | Answer::Status(_) => {
                     let Some(response) = answer.response(request.websocket.is_some()) else { return Ok(Next::Drop) };
                     return self.respond(&response, response.body.as_bytes(), &mut request).await;
@@ -350,7 +364,7 @@ impl<A: App> Connection<A> {
     }
 
     /// Completes the handshake of a WebSocket (RFC 6455, section 4.2.2).
-    async fn upgrade(&mut self, transport: Option<TransportId>, request: &Request) -> io::Result<Next> {
+    async fn upgrade(&mut self, behind: Behind, request: &Request) -> io::Result<Next> {
         let Some(Ok(key)) = &request.websocket else { return Ok(Next::Drop) };
         let head = [
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
@@ -360,10 +374,10 @@ impl<A: App> Connection<A> {
             b"\r\n\r\n",
         ];
         let written = self.write(&head.concat()).await;
-        if let (Err(_), Some(transport)) = (&written, transport) {
+        if let (Err(_), Behind::Session(transport)) = (&written, behind) {
             self.line.lost(transport, sprat_core::CloseReason::TransportError);
         }
-        written.map(|()| Next::WebSocket(transport))
+        written.map(|()| Next::WebSocket(behind))
     }
 
     /// Answers a request. What is left of its body is read and forgotten if it is short; otherwise the connection ends.

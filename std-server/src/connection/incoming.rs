@@ -49,22 +49,6 @@ impl Incoming {
         core::future::pending().await
     }
 
-    /// Reads what is on its way for a while and forgets it: otherwise the system would tell the client that the connection
-    /// failed, and the client would not read the answer.
-    pub(super) async fn linger(&mut self) {
-        self.stream.end();
-        let drain = async {
-            let (mut forgotten, mut total) = ([0; 1_024], 0);
-            while let Ok(len) = self.stream.read(&mut forgotten).await {
-                total += len;
-                if len == 0 || total > LINGER_BYTES_MAX {
-                    return;
-                }
-            }
-        };
-        let _ = within(LINGER_TIMEOUT, drain).await;
-    }
-
     pub(super) fn consume(&mut self, len: usize) {
         self.received.drain(..len);
     }
@@ -76,6 +60,22 @@ impl Incoming {
         self.received.extend_from_slice(&more[..len]);
         Ok(len)
     }
+}
+
+/// Ends the sending side, then reads what is on its way for a while and forgets it: otherwise the system would tell the peer
+/// that the connection failed, and it would not read what was sent last.
+pub(super) async fn linger(stream: &mut Stream) {
+    stream.end();
+    let drain = async {
+        let (mut forgotten, mut total) = ([0; 1_024], 0);
+        while let Ok(len) = stream.read(&mut forgotten).await {
+            total += len;
+            if len == 0 || total > LINGER_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    let _ = within(LINGER_TIMEOUT, drain).await;
 }
 
 /// The body of a request, as far as it is not read yet.

@@ -4,8 +4,10 @@ mod compression;
 pub(crate) mod cookie;
 pub(crate) mod cors;
 mod date;
+mod endpoint;
 pub(crate) mod http;
 mod incoming;
+mod judged;
 mod outgoing;
 mod request;
 mod stream;
@@ -25,6 +27,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_PART_PACKETS: usize = 32;
 /// Time an answer may take to be taken; a slower reader's connection ends.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Frames in a row that carry nothing (pings, pongs, empty pieces of a message) on a WebSocket; one more ends it with 1008.
+const EMPTY_FRAMES_MAX: u16 = 1_000;
 /// Time a closing connection waits for its peer to close too.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of an unwanted body that are read and forgotten, so that its connection can be used again.

@@ -12,13 +12,16 @@ use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Error, Message};
 use futures_sink::Sink as _;
 use smol::stream::Stream as _;
-use sprat_core::{App, CloseReason, TransportId, app};
+use sprat_core::error::PeerError;
+use sprat_core::{App, CloseReason, app};
 
-use crate::connection::http::Upgraded;
+use crate::connection::endpoint::{Echo, Endpoint, Session};
+use crate::connection::http::{Behind, Upgraded};
+use crate::connection::incoming::linger;
+use crate::connection::judged::Judged;
 use crate::connection::outgoing::Outgoing;
 use crate::connection::stream::Stream;
 use crate::connection::{LINGER_TIMEOUT, within};
-use crate::engine::LineHandle;
 
 /// Bytes read at once. It is what an idle connection keeps, so it is small; a longer message gets the room it needs.
 const READ_BUFFER_BYTES: usize = 1_024;
@@ -33,41 +36,48 @@ const READ_BATCH_MESSAGES: usize = 32;
 ///
 /// What lives only at the beginning or at the end is boxed: an idle connection keeps nothing but its [`Link`].
 pub(crate) async fn run<A: App>(upgraded: Upgraded<A>) {
-    let Some(mut link) = Box::pin(open(upgraded)).await else { return };
-    let end = core::future::poll_fn(|cx| link.poll(cx)).await;
-    Box::pin(finish(link, end)).await;
+    let Upgraded { stream, received, line, behind } = upgraded;
+    let message_bytes_max = line.engine().payload_bytes_max();
+    let opening = Box::pin(open(stream, received, message_bytes_max));
+    match behind {
+        Behind::Session(transport) => serve(opening.await, Session::attach(line, transport)).await,
+        Behind::Echo => Box::pin(async { serve(opening.await, Echo::new(2 * message_bytes_max)).await }).await,
+        Behind::Nothing => Box::pin(async { close(opening.await, None).await }).await,
+    }
 }
 
-/// The WebSocket on a connection; `None` if it was only opened to be closed.
-async fn open<A: App>(upgraded: Upgraded<A>) -> Option<Link<A>> {
-    let Upgraded { stream, received, line, transport } = upgraded;
-    let payload_bytes_max = line.engine().payload_bytes_max();
+async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -> WebSocketStream<Judged> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         // Only pongs and close frames go this way.
         .write_buffer_size(0)
         .max_write_buffer_size(CONTROL_BUFFER_BYTES_MAX)
-        .max_message_size(Some(payload_bytes_max))
-        .max_frame_size(Some(payload_bytes_max));
-    let socket = WebSocketStream::from_partially_read(stream, received, Role::Server, Some(config)).await;
-    let Some(transport) = transport else {
-        close(socket, None).await;
-        return None;
-    };
-    line.attach(transport);
-    Some(Link { socket, line, transport, outgoing: Outgoing::default(), may_have_more: true })
+        .max_message_size(Some(message_bytes_max))
+        .max_frame_size(Some(message_bytes_max));
+    let mut stream = Judged::new(stream);
+    received.truncate(stream.judge(&received));
+    WebSocketStream::from_partially_read(stream, received, Role::Server, Some(config)).await
 }
 
-async fn finish<A: App>(link: Link<A>, end: End) {
-    let Link { socket, line, transport, outgoing, .. } = link;
+async fn serve(socket: WebSocketStream<Judged>, endpoint: impl Endpoint) {
+    let mut link = Link { socket, endpoint, outgoing: Outgoing::default(), may_have_more: true };
+    let end = core::future::poll_fn(|cx| link.poll(cx)).await;
+    Box::pin(finish(link, end)).await;
+}
+
+async fn finish(mut link: Link<impl Endpoint>, end: End) {
     let code = match end {
         End::ByServer => None,
         End::ByPeer => {
-            line.lost(transport, CloseReason::TransportClose);
+            link.send_last().await;
+            link.endpoint.lost(CloseReason::TransportClose);
             None
         }
         End::Failed(code) => {
-            line.lost(transport, CloseReason::TransportError);
+            if code.is_some() {
+                link.send_last().await;
+            }
+            link.endpoint.lost(CloseReason::TransportError);
             if code.is_none() {
                 return;
             }
@@ -75,8 +85,8 @@ async fn finish<A: App>(link: Link<A>, end: End) {
         }
     };
     // A close frame in the middle of another frame would be garbage.
-    if !outgoing.is_begun() {
-        close(socket, code).await;
+    if !link.outgoing.is_begun() {
+        close(link.socket, code).await;
     }
 }
 
@@ -88,20 +98,19 @@ enum End {
     Failed(Option<CloseCode>),
 }
 
-struct Link<A: App> {
-    socket: WebSocketStream<Stream>,
-    line: LineHandle<A>,
-    transport: TransportId,
+struct Link<E> {
+    socket: WebSocketStream<Judged>,
+    endpoint: E,
     outgoing: Outgoing,
     /// Something that is read already may be waiting in tungstenite's buffer.
     may_have_more: bool,
 }
 
-impl<A: App> Link<A> {
+impl<E: Endpoint> Link<E> {
     /// Goes on as far as it can without waiting.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         // Most often it is woken only to send. Who waits for bytes is not forgotten by that.
-        let stream = self.socket.get_ref();
+        let stream = &self.socket.get_ref().stream;
         let may_receive = self.may_have_more || stream.is_readable() || stream.is_control_waiting();
         if may_receive && let Poll::Ready(end) = self.poll_receive(cx) {
             return Poll::Ready(end);
@@ -119,7 +128,7 @@ impl<A: App> Link<A> {
                         return Poll::Ready(end);
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(end_of(&error)),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.end_of(&error)),
                 Poll::Ready(None) => return Poll::Ready(End::ByPeer),
                 Poll::Pending => {
                     self.may_have_more = false;
@@ -134,8 +143,8 @@ impl<A: App> Link<A> {
 
     fn receive(&mut self, message: Message) -> Option<End> {
         match message {
-            Message::Text(text) => self.line.message(self.transport, app::Message::Text(text.as_str())),
-            Message::Binary(bytes) => self.line.message(self.transport, app::Message::Binary(&bytes)),
+            Message::Text(text) => self.endpoint.message(app::Message::Text(text.as_str())),
+            Message::Binary(bytes) => self.endpoint.message(app::Message::Binary(&bytes)),
             Message::Close(_) => return Some(End::ByPeer),
             // The library answers pings itself.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
@@ -145,7 +154,7 @@ impl<A: App> Link<A> {
 
     /// Sends what waits. `Ready` if the server wants the end.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let signals = self.line.take_signals(cx);
+        let signals = self.endpoint.take_signals(cx);
         let mut more = signals.wake || !self.outgoing.is_empty();
         while more {
             if self.outgoing.is_empty() {
@@ -159,12 +168,12 @@ impl<A: App> Link<A> {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        if signals.close || self.line.take_signals(cx).close { Poll::Ready(End::ByServer) } else { Poll::Pending }
+        if signals.close || self.endpoint.take_signals(cx).close { Poll::Ready(End::ByServer) } else { Poll::Pending }
     }
 
     /// Takes packets from the engine.
     fn fill(&mut self) {
-        self.line.take_packets(self.transport, WRITE_BATCH_BYTES, |packet| self.outgoing.push(packet));
+        self.endpoint.take_packets(WRITE_BATCH_BYTES, |packet| self.outgoing.push(packet));
     }
 
     /// Writes what was taken, and tells the engine when it is sent.
@@ -175,19 +184,50 @@ impl<A: App> Link<A> {
         if !self.outgoing.is_begun() {
             ready!(self.poll_control(cx))?;
         }
-        ready!(self.outgoing.poll_write(self.socket.get_mut(), cx))?;
-        self.line.flushed(self.transport);
+        ready!(self.outgoing.poll_write(&mut self.socket.get_mut().stream, cx))?;
+        self.endpoint.flushed();
         // A pong may have waited for the end of a packet.
         self.poll_control(cx)
     }
 
     /// Lets tungstenite write what it has begun, or had to wait with.
     fn poll_control(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.socket.get_ref().is_control_waiting() {
+        if self.socket.get_ref().stream.is_control_waiting() {
             let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
             return Poll::Ready(flushed.map_err(|_| io::ErrorKind::BrokenPipe.into()));
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Sends what can be sent at once: the answers to messages that came before the end. A close frame that waits already
+    /// would have to come before them, and nothing may come behind it.
+    async fn send_last(&mut self) {
+        core::future::poll_fn(|cx| {
+            if !self.socket.get_ref().stream.is_control_waiting() {
+                // What cannot be sent is lost with the connection.
+                let _ = self.poll_send(cx);
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn end_of(&self, error: &Error) -> End {
+        match self.socket.get_ref().wrong() {
+            Some(wrong) => End::Failed(Some(code_of(wrong))),
+            None => end_of(error),
+        }
+    }
+}
+
+/// The code that tells a peer what it did wrong (RFC 6455, section 7.4.1).
+fn code_of(wrong: PeerError) -> CloseCode {
+    if wrong == PeerError::EmptyFrames {
+        CloseCode::Policy
+    } else if wrong == PeerError::Utf8 {
+        CloseCode::Invalid
+    } else {
+        CloseCode::Protocol
     }
 }
 
@@ -208,8 +248,8 @@ fn end_of(error: &Error) -> End {
     }
 }
 
-/// Sends a close frame and waits a while for the peer's, so that what was sent before it is not lost.
-async fn close(mut socket: WebSocketStream<Stream>, code: Option<CloseCode>) {
+/// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost.
+async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>) {
     let frame = code.map(|code| CloseFrame { code, reason: "".into() });
     let goodbye = async {
         // The peer may be gone already.
@@ -217,8 +257,7 @@ async fn close(mut socket: WebSocketStream<Stream>, code: Option<CloseCode>) {
             // The peer closed it: the answer to that waits to be sent.
             let _ = core::future::poll_fn(|cx| Pin::new(&mut socket).poll_flush(cx)).await;
         }
-        socket.get_ref().end();
-        while let Some(Ok(_)) = core::future::poll_fn(|cx| Pin::new(&mut socket).poll_next(cx)).await {}
     };
     let _ = within(LINGER_TIMEOUT, goodbye).await;
+    linger(&mut socket.get_mut().stream).await;
 }

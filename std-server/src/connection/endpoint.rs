@@ -1,0 +1,119 @@
+//! What is behind a WebSocket: a session of the engine, or an echo for those who test WebSockets.
+
+use core::task::Context;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use sprat_core::{App, CloseReason, TransportId, app};
+
+use crate::engine::{LineHandle, Packet, Signals};
+use crate::memory::SharedText;
+
+/// What messages of a WebSocket go to, and where they come from.
+pub(super) trait Endpoint {
+    /// Brings a message.
+    fn message(&mut self, message: app::Message<'_>);
+
+    /// Hands over the packets to send, until `budget_bytes` are reached. `take` returns the length of each.
+    fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize);
+
+    /// Says that all packets that were taken are sent.
+    fn flushed(&mut self);
+
+    /// Says that the WebSocket is gone.
+    fn lost(&mut self, reason: CloseReason);
+
+    /// What is wanted of the WebSocket since this was asked last. Whoever asks is woken for the next time.
+    fn take_signals(&mut self, cx: &Context<'_>) -> Signals;
+}
+
+/// A session of the engine.
+pub(super) struct Session<A: App> {
+    line: LineHandle<A>,
+    transport: TransportId,
+}
+
+impl<A: App> Session<A> {
+    pub(super) fn attach(line: LineHandle<A>, transport: TransportId) -> Self {
+        line.attach(transport);
+        Self { line, transport }
+    }
+}
+
+impl<A: App> Endpoint for Session<A> {
+    fn message(&mut self, message: app::Message<'_>) {
+        self.line.message(self.transport, message);
+    }
+
+    fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize) {
+        self.line.take_packets(self.transport, budget_bytes, take);
+    }
+
+    fn flushed(&mut self) {
+        self.line.flushed(self.transport);
+    }
+
+    fn lost(&mut self, reason: CloseReason) {
+        self.line.lost(self.transport, reason);
+    }
+
+    fn take_signals(&mut self, cx: &Context<'_>) -> Signals {
+        self.line.take_signals(cx)
+    }
+}
+
+/// Sends back what it gets.
+#[derive(Debug)]
+pub(super) struct Echo {
+    /// Each with what it counts.
+    waiting: VecDeque<(Packet, usize)>,
+    waiting_bytes: usize,
+    /// Of them, those that are being sent.
+    taken_bytes: usize,
+    waiting_bytes_max: usize,
+    signals: Signals,
+}
+
+/// What a message counts beside its bytes.
+const MESSAGE_OVERHEAD_BYTES: usize = 64;
+
+impl Echo {
+    /// An echo for whoever reads it: with more than `waiting_bytes_max` unread, the connection ends.
+    pub(super) fn new(waiting_bytes_max: usize) -> Self {
+        let (waiting, signals) = (VecDeque::new(), Signals::default());
+        Self { waiting, waiting_bytes: 0, taken_bytes: 0, waiting_bytes_max, signals }
+    }
+}
+
+impl Endpoint for Echo {
+    fn message(&mut self, message: app::Message<'_>) {
+        let (packet, len) = match message {
+            app::Message::Binary(bytes) => (Packet::Binary(Bytes::copy_from_slice(bytes)), bytes.len()),
+            app::Message::Text(text) => (Packet::Text(SharedText::new(text.as_bytes())), text.len()),
+        };
+        let counted = len + MESSAGE_OVERHEAD_BYTES;
+        self.waiting.push_back((packet, counted));
+        self.waiting_bytes += counted;
+        self.signals.wake = true;
+        self.signals.close |= self.waiting_bytes > self.waiting_bytes_max;
+    }
+
+    fn take_packets(&mut self, mut budget_bytes: usize, mut take: impl FnMut(Packet) -> usize) {
+        while budget_bytes > 0
+            && let Some((packet, counted)) = self.waiting.pop_front()
+        {
+            self.taken_bytes += counted;
+            budget_bytes = budget_bytes.saturating_sub(take(packet));
+        }
+    }
+
+    fn flushed(&mut self) {
+        self.waiting_bytes -= core::mem::take(&mut self.taken_bytes);
+    }
+
+    fn lost(&mut self, _reason: CloseReason) {}
+
+    fn take_signals(&mut self, _cx: &Context<'_>) -> Signals {
+        core::mem::take(&mut self.signals)
+    }
+}
