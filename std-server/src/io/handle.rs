@@ -23,7 +23,7 @@ pub(super) type Command = Box<dyn FnOnce(&mut Io, &mut dyn Context) + Send>;
 /// `try_` fail with [`HandleError::Full`]; what was already told is never lost, as long as the server runs.
 ///
 /// ```no_run
-/// /// use sprat::{Config, HandleError, Io};
+/// use sprat::{Config, HandleError, Io};
 ///
 /// let io = Io::new();
 /// let handle = io.handle();
