@@ -43,6 +43,9 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Time a session that the server closes waits for a poll to tell its client. Default 30,000 ms.
     pub close_timeout: Duration,
+    /// Time for which what is queued for a client may stay there without the client taking any of it, and for which a binary
+    /// packet may stay without its attachments. Default 22,000 ms. After it, the session ends.
+    pub unread_timeout: Duration,
     /// The transports that clients may use. Default: both. Who asks for another is refused with code 0.
     pub transports: Transports,
     /// Whether clients on polling are told that they may upgrade to a WebSocket. Default: true. As with the official server's
@@ -57,6 +60,9 @@ pub struct Limits {
     /// handshake over polling is answered 503. A device with few connections keeps some free so, since a poll that waits
     /// occupies one.
     pub polling_clients_max: u32,
+    /// Sessions that have joined no namespace yet. Default: as many as there are sessions. Over it, the one that has waited
+    /// longest ends: who means well has joined before the others have filled this.
+    pub unconnected_clients_max: u32,
     /// Namespaces one session may be in at once. Default 16. A further CONNECT gets a CONNECT_ERROR.
     pub namespaces_by_session_max: u16,
     /// Bytes queued for one client. Default 1,048,576. Over it, volatile packets are dropped and for any other the client
@@ -103,11 +109,13 @@ impl Default for Limits {
             upgrade_timeout: Duration::from_ms(10_000),
             connect_timeout: Duration::from_ms(45_000),
             close_timeout: Duration::from_ms(30_000),
+            unread_timeout: Duration::from_ms(22_000),
             transports: Transports::Both,
             upgrades: true,
             payload_bytes_max: 1_000_000,
             clients_max: 10_000,
             polling_clients_max: u32::MAX,
+            unconnected_clients_max: u32::MAX,
             namespaces_by_session_max: 16,
             outbox_bytes_max: 1 << 20,
             outbox_packets_max: 4_096,
@@ -138,6 +146,8 @@ impl Limits {
             ("upgrade_timeout", self.upgrade_timeout.as_ms()),
             ("connect_timeout", self.connect_timeout.as_ms()),
             ("close_timeout", self.close_timeout.as_ms()),
+            ("unread_timeout", self.unread_timeout.as_ms()),
+            ("unconnected_clients_max", u64::from(self.unconnected_clients_max)),
             ("clients_max", u64::from(self.clients_max)),
             ("namespaces_by_session_max", u64::from(self.namespaces_by_session_max)),
             ("outbox_packets_max", u64::from(self.outbox_packets_max)),

@@ -1,5 +1,7 @@
 //! What the server is told before it starts: flags, then environment, then defaults, parsed into a [`Config`] that cannot be wrong.
 
+mod cidr;
+mod limits;
 mod options;
 mod values;
 
@@ -11,7 +13,9 @@ use std::path::PathBuf;
 use log::LevelFilter;
 use sprat_core::{Parser, Transports};
 
-use options::{OPTIONS, Setting};
+pub use cidr::Cidr;
+pub use limits::Limits;
+use options::Setting;
 pub use values::{EnginePath, ListenAddr, ValueProblem};
 
 pub use crate::connection::cookie::Cookie;
@@ -64,7 +68,12 @@ pub struct Config {
     pub static_dir: Option<PathBuf>,
     /// What is written to the log. By default `info`.
     pub log: LevelFilter,
+    /// How much peers may use.
+    pub limits: Limits,
 }
+
+/// A client that does not read cannot answer a ping either, which is what ends it first.
+const UNREAD_SLACK: Duration = Duration::from_secs(2);
 
 impl Default for Config {
     fn default() -> Self {
@@ -90,6 +99,7 @@ impl Default for Config {
             client_dir: None,
             static_dir: None,
             log: LevelFilter::Info,
+            limits: Limits::default(),
         }
     }
 }
@@ -108,7 +118,7 @@ impl Config {
             }
         };
         let mut config = Self::default();
-        for setting in OPTIONS {
+        for setting in options::all() {
             let of_flags: Vec<&OsString> =
                 given.iter().filter(|(flag, _)| *flag == setting.name).map(|(_, value)| value).collect();
             if !of_flags.is_empty() {
@@ -124,10 +134,14 @@ impl Config {
         Ok(Invocation::Run(config))
     }
 
+    /// [`Limits::unread_timeout`], or what stands for it.
+    pub(crate) fn unread_timeout(&self) -> Duration {
+        if self.limits.unread_timeout.is_zero() { self.ping_timeout + UNREAD_SLACK } else { self.limits.unread_timeout }
+    }
+
     /// Whether every value is within its documented range. What [`Config::from_args`] returns always is.
     pub fn check(&self) -> Result<(), ConfigProblem> {
-        OPTIONS
-            .iter()
+        options::all()
             .try_for_each(|setting| setting.check(self).map_err(|what| ConfigProblem::new(setting.flag(), what)))
     }
 }
@@ -159,6 +173,12 @@ fn read_flags(args: impl IntoIterator<Item = OsString>) -> Result<Flags, ConfigP
 
 fn unknown(argument: &str) -> ConfigProblem {
     ConfigProblem::plain(format!("{argument:?} is not an option of sprat; try --help"))
+}
+
+/// The limits' flags, and their names.
+#[cfg(test)]
+pub(crate) fn limit_flags() -> impl Iterator<Item = (String, &'static str)> {
+    limits::LIMITS.iter().map(|setting| (setting.flag(), setting.name))
 }
 
 /// What the arguments ask for.

@@ -3,22 +3,26 @@
 //! Everything runs on one thread, so a connection calls the server directly: no lock, no channel, no copy in between.
 
 use core::cell::RefCell;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use sprat_core::app;
 use sprat_core::ids::Sid;
-use sprat_core::time::Now;
+use sprat_core::time::{Instant, Now};
 use sprat_core::wire::http::RequestHead;
 use sprat_core::{
     Answer, App, CloseReason, Input, OutgoingPacket, Output, Refusal, RequestId, Server, SessionId, TransportId,
 };
 
+use crate::bucket::{Bucket, Rate};
 use crate::clock::{self, Clock};
+use crate::config::Limits;
 use crate::io::Handshakes;
+use crate::logging::{Notice, notice};
 use crate::memory::{Host, SharedText};
 use crate::reactor;
 
@@ -43,6 +47,10 @@ struct Inner<A> {
     /// The line of each session's WebSocket. A session never has two.
     websockets: Vec<Option<(TransportId, u32)>>,
     timer: Timer,
+    /// What is known of each session's client.
+    clients: Vec<Client>,
+    packet_rate: Rate,
+    byte_rate: Rate,
     /// Where clients' first requests are kept, for applications that want to know.
     handshakes: Option<Rc<RefCell<Handshakes>>>,
 }
@@ -57,6 +65,14 @@ struct Line {
     waker: Option<Waker>,
 }
 
+/// The client of a session, and what it may send at once.
+#[derive(Clone, Copy, Debug)]
+struct Client {
+    address: IpAddr,
+    packets: Bucket,
+    bytes: Bucket,
+}
+
 /// What the server wants of a WebSocket.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Signals {
@@ -69,7 +85,7 @@ pub(crate) struct Signals {
 /// When the task that keeps the time looks again.
 #[derive(Debug, Default)]
 struct Timer {
-    scheduled: Option<sprat_core::time::Instant>,
+    scheduled: Option<Instant>,
     waker: Option<Waker>,
 }
 
@@ -85,7 +101,13 @@ pub(crate) enum Packet {
 type Asked<'a> = (&'a RequestHead<'a>, SocketAddr);
 
 impl<A: App> Engine<A> {
-    pub(crate) fn new(server: Server<A, Host>, clock: Clock, handshakes: Option<Rc<RefCell<Handshakes>>>) -> Self {
+    pub(crate) fn new(
+        server: Server<A, Host>,
+        clock: Clock,
+        limits: &Limits,
+        handshakes: Option<Rc<RefCell<Handshakes>>>,
+    ) -> Self {
+        let rate = |per_s: usize| Rate { per_s: per_s as u64, burst: per_s as u64 };
         let inner = Inner {
             server,
             now: clock.now(),
@@ -94,6 +116,9 @@ impl<A: App> Engine<A> {
             free_lines: Vec::new(),
             websockets: Vec::new(),
             timer: Timer::default(),
+            clients: Vec::new(),
+            packet_rate: rate(limits.packet_rate),
+            byte_rate: rate(limits.byte_rate),
             handshakes,
         };
         Self { inner: Rc::new(RefCell::new(inner)) }
@@ -193,8 +218,18 @@ impl<A: App> Inner<A> {
         }
     }
 
-    fn opened(&self, session: SessionId, asked: Option<Asked<'_>>) {
+    fn opened(&mut self, session: SessionId, asked: Option<Asked<'_>>) {
         log::debug!("client {} is here", session.index());
+        let now = self.now.instant;
+        let client = Client {
+            address: asked.map_or(Ipv4Addr::UNSPECIFIED.into(), |(_, address)| address.ip()),
+            packets: Bucket::new(self.packet_rate, now),
+            bytes: Bucket::new(self.byte_rate, now),
+        };
+        if self.clients.len() <= session.index() {
+            self.clients.resize(session.index() + 1, client);
+        }
+        self.clients[session.index()] = client;
         if let (Some(handshakes), Some((head, address))) = (&self.handshakes, asked) {
             handshakes.borrow_mut().insert(session, head, Some(address), clock::wall());
         }
@@ -202,9 +237,26 @@ impl<A: App> Inner<A> {
 
     fn closed(&self, session: SessionId, reason: CloseReason) {
         log::debug!("client {} gone: {reason}", session.index());
+        if matches!(reason, CloseReason::OutboxFull | CloseReason::Stalled)
+            && let Some(client) = self.clients.get(session.index())
+        {
+            notice(Notice::Client, format_args!("client of {} cut off: {reason}", client.address));
+        }
         if let Some(handshakes) = &self.handshakes {
             handshakes.borrow_mut().remove(session);
         }
+    }
+
+    /// Counts what a client has sent, and says for how long no more is to be read from it.
+    fn charge(&mut self, session: SessionId, packets: usize, bytes: usize) -> Duration {
+        let now = self.now.instant;
+        let Some(client) = self.clients.get_mut(session.index()) else { return Duration::ZERO };
+        let wait = client.packets.charge(packets as u64, self.packet_rate, now);
+        let wait = wait.max(client.bytes.charge(bytes as u64, self.byte_rate, now));
+        if !wait.is_zero() {
+            notice(Notice::Flood, format_args!("client of {} is read slowly: it sends too much", client.address));
+        }
+        wait
     }
 
     fn respond(&mut self, request: RequestId, answer: Answer, caller: Option<u32>) {
@@ -341,9 +393,22 @@ impl<A: App> LineHandle<A> {
         core::mem::take(&mut line.signals)
     }
 
-    /// Brings a message from the WebSocket.
-    pub(crate) fn message(&self, transport: TransportId, message: app::Message<'_>) {
-        self.engine.inner.borrow_mut().drive(Input::Message { transport, message }, Some(self.index));
+    /// Brings a message from the WebSocket. Returns for how long no more is to be read.
+    pub(crate) fn message(&self, transport: TransportId, message: app::Message<'_>) -> Duration {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        inner.drive(Input::Message { transport, message }, Some(self.index));
+        let bytes = match message {
+            app::Message::Binary(bytes) => bytes.len(),
+            app::Message::Text(text) => text.len(),
+        };
+        inner.charge(transport.session(), 1, bytes)
+    }
+
+    /// Counts packets of a POST. Returns for how long no more are to be brought.
+    pub(crate) fn charge(&self, session: SessionId, packets: usize, bytes: usize) -> Duration {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        inner.read_clock();
+        inner.charge(session, packets, bytes)
     }
 
     /// Hands over the packets that wait, until `budget_bytes` are reached. `take` returns the length of each.

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod addresses;
+mod bucket;
 pub mod clock;
 pub mod config;
 mod connection;
@@ -28,6 +29,7 @@ pub mod io;
 pub mod logging;
 pub mod memory;
 pub mod pages;
+mod peers;
 mod reactor;
 mod serve;
 mod service;

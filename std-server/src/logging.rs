@@ -18,6 +18,63 @@ pub fn start(level: LevelFilter) {
     }
 }
 
+/// What a peer is refused or cut off for. Of each kind there is one line in a while, which says how many there were: peers
+/// must not be able to fill a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// A connection is refused because of its address.
+    Connection,
+    /// A handshake is refused because of its address.
+    Handshake,
+    /// A request is refused because it is malformed, too long or too slow.
+    Request,
+    /// A connection is cut off: it did not take an answer, or its body did not come.
+    Cut,
+    /// A client is cut off: it does not read, or has more queued than it may.
+    Client,
+    /// A client is read more slowly: it sends more than it may.
+    Flood,
+}
+
+/// Time between two lines of one kind, in milliseconds.
+const NOTICE_INTERVAL_MS: i64 = 10_000;
+
+/// Writes a warning, unless one of its kind was written lately; the next that is written counts those left out.
+pub(crate) fn notice(kind: Notice, what: core::fmt::Arguments<'_>) {
+    thread_local!(static LAST: core::cell::RefCell<[Seldom; 6]> = const { core::cell::RefCell::new([Seldom::NEVER; 6]) });
+    let now_ms = clock::wall().as_ms();
+    if let Some(left_out) = LAST.with_borrow_mut(|last| last[kind as usize].admit(now_ms)) {
+        match left_out {
+            0 => log::warn!("{what}"),
+            1 => log::warn!("{what} (and one more like this since the last line)"),
+            _ => log::warn!("{what} (and {left_out} more like this since the last line)"),
+        }
+    } else {
+        log::debug!("{what}");
+    }
+}
+
+/// When there was a line of some kind, and how many were left out since.
+#[derive(Clone, Copy, Debug)]
+struct Seldom {
+    last_ms: Option<i64>,
+    left_out: u64,
+}
+
+impl Seldom {
+    const NEVER: Self = Self { last_ms: None, left_out: 0 };
+
+    /// How many were left out before this one, if this one is to be written. A clock that is set back counts as time passed.
+    fn admit(&mut self, now_ms: i64) -> Option<u64> {
+        if self.last_ms.is_some_and(|last_ms| (0..NOTICE_INTERVAL_MS).contains(&(now_ms - last_ms))) {
+            self.left_out += 1;
+            return None;
+        }
+        self.last_ms = Some(now_ms);
+        Some(core::mem::take(&mut self.left_out))
+    }
+}
+
 struct Logger {
     level: LevelFilter,
     style: Style,
@@ -155,6 +212,16 @@ mod tests {
             written(Style::Journal, Level::Info, "a\n<3>forged\x1b[2J\r\u{9b}中"),
             "<6>sprat::engine: a\\n<3>forged\\u{1b}[2J\\r\\u{9b}中\n"
         );
+    }
+
+    #[test]
+    fn of_one_kind_there_is_a_line_in_ten_seconds_and_it_counts_the_others() {
+        let mut seldom = Seldom::NEVER;
+        assert_eq!(seldom.admit(5), Some(0));
+        assert_eq!([5, 6, 10_004].map(|now_ms| seldom.admit(now_ms)), [None; 3]);
+        assert_eq!(seldom.admit(10_005), Some(3));
+        assert_eq!(seldom.admit(10_006), None);
+        assert_eq!(seldom.admit(1), Some(1), "the clock was set back");
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Memory for Host {
 }
 
 /// Memory for as many clients as the limits allow. Nearly nothing of it is taken before they come.
-pub fn resources(limits: &Limits) -> Resources<Host> {
+pub fn resources(limits: &Limits, rooms_max: usize) -> Resources<Host> {
     let clients = limits.clients_max as usize;
     let sockets = clients.saturating_mul(usize::from(limits.namespaces_by_session_max));
     let buckets = clients.next_power_of_two();
@@ -70,9 +70,10 @@ pub fn resources(limits: &Limits) -> Resources<Host> {
         sessions_index: Growing::new(buckets),
         sockets: Growing::new(sockets),
         sockets_index: Growing::new(buckets),
-        rooms: Growing::new(clients.saturating_mul(ROOMS_BY_CLIENT).saturating_add(ROOMS_MIN)),
+        // Each namespace is one, too.
+        rooms: Growing::new(rooms_max.saturating_add(usize::from(limits.namespaces_by_session_max))),
         rooms_index: Growing::new(buckets),
-        memberships: Growing::new(clients.saturating_mul(MEMBERSHIPS_BY_CLIENT).saturating_add(ROOMS_MIN)),
+        memberships: Growing::new(clients.saturating_mul(MEMBERSHIPS_BY_CLIENT).saturating_add(MEMBERSHIPS_MIN)),
         entries: Growing::new(ENTRIES_MAX),
         acks: Growing::new(ACKS_MAX),
         timers: Growing::new(ACKS_MAX),
@@ -84,8 +85,7 @@ pub fn resources(limits: &Limits) -> Resources<Host> {
     }
 }
 
-const ROOMS_BY_CLIENT: usize = 8;
-const ROOMS_MIN: usize = 1_024;
+const MEMBERSHIPS_MIN: usize = 1_024;
 const MEMBERSHIPS_BY_CLIENT: usize = 64;
 /// Packets in all outboxes together.
 const ENTRIES_MAX: usize = 4_000_000;

@@ -4,21 +4,23 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 
 use async_channel::{Receiver, Sender};
 use smol::LocalExecutor;
-use sprat_core::{App, Limits, Server, time};
+use sprat_core::{App, Limits, Response, Server, time};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigProblem};
+use crate::config::{self, Config, ConfigProblem};
 use crate::connection::http::{self, Site};
 use crate::engine::Engine;
 use crate::hooks::Hooks;
 use crate::io::Handshakes;
+use crate::logging::{Notice, notice};
 use crate::pages::Pages;
+use crate::peers::{Peers, Refused};
 use crate::reactor::{self, Source, Timer};
 use crate::service::Service;
 use crate::shutdown::StopSignal;
@@ -112,25 +114,29 @@ pub(crate) fn serve_with<A: App + 'static>(
     };
     let pages = pages(config)?;
     let limits = Limits { room_changes_max: background.room_changes_max, ..limits(config) };
-    let server = Server::new(app, memory::resources(&limits), limits).map_err(ServeError::new)?;
+    let server =
+        Server::new(app, memory::resources(&limits, config.limits.max_rooms), limits).map_err(ServeError::new)?;
     let descriptors = descriptors::raise(config.max_clients);
     if let Some(warning) = descriptors.warning() {
         log::warn!("{warning}");
     }
     let (stop_connections, stopping) = async_channel::bounded(1);
+    let clock = Clock::start();
     let site = Site {
-        engine: Engine::new(server, Clock::start(), background.handshakes.clone()),
+        engine: Engine::new(server, clock, &config.limits, background.handshakes.clone()),
         pages,
         prefix: format!("{}{}", config.path.as_str(), if config.trailing_slash { "/" } else { "" }),
         cors: config.cors.clone(),
         cookie: config.cookie.clone(),
         compressed_bytes_min: config.compressed_bytes_min,
         hooks: core::mem::take(&mut background.hooks),
+        limits: config::Limits { unread_timeout: config.unread_timeout(), ..config.limits.clone() },
+        peers: Peers::new(&config.limits, clock),
         stopping,
     };
     let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
     let executor = Rc::new(LocalExecutor::new());
-    let start = Started { listeners, max_clients: config.max_clients, ready, stop_connections };
+    let start = Started { listeners, connections_max: connections_max(config), ready, stop_connections };
     let server = run(&executor, Rc::new(site), start, background);
     reactor::block_on(executor.run(server)).map_err(ServeError::new)?
 }
@@ -138,7 +144,7 @@ pub(crate) fn serve_with<A: App + 'static>(
 /// What a server has when it starts.
 struct Started {
     listeners: Vec<TcpListener>,
-    max_clients: usize,
+    connections_max: usize,
     /// What it says then.
     ready: String,
     /// Dropped, it ends the connections that wait for a request.
@@ -151,13 +157,13 @@ async fn run<A: App + 'static>(
     started: Started,
     background: Background<A>,
 ) -> Result<(), ServeError> {
-    let Started { listeners, max_clients, ready, stop_connections } = started;
+    let Started { listeners, connections_max, ready, stop_connections } = started;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let (stopped, watch) = shutdown::watch().map_err(ServeError::new)?;
     executor.spawn(watch).detach();
     let engine = site.engine.clone();
     executor.spawn(async move { engine.keep_time().await }).detach();
-    let connections = Rc::new(Connections { open: Cell::new(0), max: connections_max(max_clients) });
+    let connections = Rc::new(Connections { open: Cell::new(0), max: connections_max });
     let mut accepting = Vec::new();
     for listener in listeners {
         let listener = Source::listener(listener).map_err(ServeError::new)?;
@@ -214,24 +220,27 @@ async fn accept<A: App + 'static>(
     site: Rc<Site<A>>,
     connections: Rc<Connections>,
 ) {
-    let mut is_full = false;
     loop {
         if connections.open.get() >= connections.max {
-            if !core::mem::replace(&mut is_full, true) {
-                log::warn!("{} connections are open: new ones wait", connections.max);
-            }
+            notice(Notice::Connection, format_args!("{} connections are open: new ones wait", connections.max));
             Timer::after(ACCEPT_PAUSE).await;
             continue;
         }
         match listener.accept().await {
             Ok((stream, address)) => {
-                is_full = false;
+                let counted = match site.peers.accept(address.ip()) {
+                    Ok(counted) => counted,
+                    Err(refused) => {
+                        refuse(&stream, address, refused);
+                        continue;
+                    }
+                };
                 let guard = Connections::enter(&connections);
                 let site = Rc::clone(&site);
                 executor
                     .spawn(async move {
                         http::serve(stream, address, site).await;
-                        drop(guard);
+                        drop((guard, counted));
                     })
                     .detach();
             }
@@ -239,13 +248,26 @@ async fn accept<A: App + 'static>(
                 if is_of_the_client(&problem) {
                     continue;
                 }
-                if !core::mem::replace(&mut is_full, true) {
-                    log::warn!("no connection can be accepted for now: {problem}");
-                }
+                notice(Notice::Connection, format_args!("no connection can be accepted for now: {problem}"));
                 Timer::after(ACCEPT_PAUSE).await;
             }
         }
     }
+}
+
+/// Answers a connection before it has asked anything, and ends it. Nothing is waited for: whoever has too many connections is not
+/// given another to keep.
+fn refuse(stream: &Source<TcpStream>, address: SocketAddr, refused: Refused) {
+    notice(Notice::Connection, format_args!("connection of {} refused: {refused}", address.ip()));
+    let response =
+        Response { status: refused.status(), content_type: Some("text/plain"), body: refused.message(), close: true };
+    let mut bytes = Vec::new();
+    response.encode_head(response.body.len(), false, b"", &mut |piece| bytes.extend_from_slice(piece));
+    bytes.extend_from_slice(response.body.as_bytes());
+    let mut socket = stream.io();
+    // What is there already is read, because the system takes back an answer to who was not read. Either may fail: it is gone then.
+    let _ = socket.read(&mut [0; 2_048]);
+    let _ = socket.write_all(&bytes);
 }
 
 /// A connection that was gone before it was accepted says nothing about the next one.
@@ -253,8 +275,11 @@ fn is_of_the_client(problem: &std::io::Error) -> bool {
     matches!(problem.kind(), std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset)
 }
 
-fn connections_max(max_clients: usize) -> usize {
-    max_clients.saturating_mul(CONNECTIONS_BY_CLIENT).saturating_add(CONNECTIONS_FOR_PAGES)
+fn connections_max(config: &Config) -> usize {
+    if config.limits.max_connections > 0 {
+        return config.limits.max_connections;
+    }
+    config.max_clients.saturating_mul(CONNECTIONS_BY_CLIENT).saturating_add(CONNECTIONS_FOR_PAGES)
 }
 
 /// How many connections there are, and may be.
@@ -294,15 +319,34 @@ fn pages(config: &Config) -> Result<Pages, ServeError> {
 
 fn limits(config: &Config) -> Limits {
     let duration = |value: Duration| time::Duration::from_ms(u64::try_from(value.as_millis()).unwrap_or(u64::MAX));
+    let word = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let short = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+    let bounds = &config.limits;
     Limits {
         ping_interval: duration(config.ping_interval),
         ping_timeout: duration(config.ping_timeout),
         upgrade_timeout: duration(config.upgrade_timeout),
         connect_timeout: duration(config.connect_timeout),
-        payload_bytes_max: u32::try_from(config.max_payload_bytes).unwrap_or(u32::MAX),
-        clients_max: u32::try_from(config.max_clients).unwrap_or(u32::MAX),
+        unread_timeout: duration(config.unread_timeout()),
+        payload_bytes_max: word(config.max_payload_bytes),
+        clients_max: word(config.max_clients),
         attachments_max: u8::try_from(config.max_attachments).unwrap_or(u8::MAX),
         recovery_timeout: duration(config.recovery_timeout),
+        unconnected_clients_max: match bounds.max_unconnected {
+            0 => u32::MAX,
+            clients => word(clients),
+        },
+        namespaces_by_session_max: short(bounds.max_namespaces_by_client),
+        outbox_bytes_max: word(bounds.max_outbox_bytes),
+        outbox_packets_max: word(bounds.max_outbox_packets),
+        frames_bytes_max: word(bounds.max_outboxes_bytes),
+        json_depth_max: short(bounds.max_json_depth),
+        acks_by_socket_max: short(bounds.max_acks_by_socket),
+        rooms_by_socket_max: short(bounds.max_rooms_by_socket),
+        name_bytes_max: short(bounds.max_name_bytes),
+        recovery_packets_max: word(bounds.max_recovery_packets),
+        recovery_bytes_max: word(bounds.max_recovery_bytes),
+        recovery_clients_max: word(bounds.max_recovery_clients),
         parser: config.parser,
         transports: config.transports,
         upgrades: config.upgrades,
@@ -339,5 +383,49 @@ impl core::error::Error for ServeError {}
 impl From<ConfigProblem> for ServeError {
     fn from(problem: ConfigProblem) -> Self {
         Self::new(problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is a limit of the host's own connections, not of the core.
+    const HOST: [&str; 12] = [
+        "max-connections",
+        "max-connections-by-address",
+        "handshake-rate",
+        "handshake-burst",
+        "max-addresses",
+        "trust-proxy",
+        "max-head",
+        "head-timeout",
+        "body-timeout",
+        "packet-rate",
+        "byte-rate",
+        "max-rooms",
+    ];
+
+    #[test]
+    fn every_other_limit_reaches_the_core() {
+        let default = format!("{:?}", limits(&Config::default()));
+        for (flag, name) in config::limit_flags() {
+            let args = [flag.clone().into(), "12345".into()];
+            let small = [flag.clone().into(), "7".into()];
+            let changed = [args, small].into_iter().filter_map(|args| match Config::from_args(args, |_| None) {
+                Ok(config::Invocation::Run(config)) => Some(format!("{:?}", limits(&config))),
+                _ => None,
+            });
+            let is_core = changed.collect::<Vec<_>>().iter().any(|changed| *changed != default);
+            assert_eq!(is_core, !HOST.contains(&name), "{flag}");
+        }
+    }
+
+    #[test]
+    fn connections_are_enough_for_all_clients_unless_something_else_is_said() {
+        let mut config = Config { max_clients: 100, ..Config::default() };
+        assert_eq!(connections_max(&config), 456);
+        config.limits.max_connections = 5;
+        assert_eq!(connections_max(&config), 5);
     }
 }

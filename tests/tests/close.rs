@@ -62,7 +62,7 @@ fn a_slow_websocket_client_gets_all_before_the_end() {
 
 #[test]
 fn a_client_that_never_comes_to_be_told_is_forgotten_after_30_s() {
-    let mut bench = Bench::plain();
+    let mut bench = Bench::limited(Limits { unread_timeout: Duration::from_ms(60_000), ..Limits::default() });
     let (sid, _) = bench.connect_polling();
     let (line, _) = bench.connect_websocket();
     bench.stall(line, true);

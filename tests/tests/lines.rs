@@ -196,7 +196,8 @@ fn whoever_keeps_the_time_is_woken_when_something_is_due_earlier() {
     assert_eq!(keeper.wakes(), 1);
     assert!(lines.poll_earlier(scheduled, &keeper.context()).is_ready());
     let scheduled = lines.tick(NOW);
-    assert_eq!(scheduled, Some(Instant::from_ms(25_005)));
+    // Until then its client may leave the first packet unread; the first ping comes later.
+    assert_eq!(scheduled, Some(Instant::from_ms(22_005)));
     assert!(lines.poll_earlier(scheduled, &keeper.context()).is_pending());
     websocket(&mut lines, 1);
     assert_eq!(keeper.wakes(), 1, "nothing is due earlier than before");

@@ -247,3 +247,52 @@ fn a_new_client_finds_room_in_a_namespace_that_is_full_of_absent_ones() {
     let (_, texts) = come_back(&mut bench, &second, "0");
     assert_eq!(sid_of(&texts[0]), second.sid, "{texts:?}");
 }
+
+/// Whether a client comes back that has missed `missed` events, within limits that `change` sets.
+fn recovers(change: impl FnOnce(&mut Limits), missed: u32) -> bool {
+    let mut limits = Limits { recovery_timeout: Duration::from_ms(120_000), ..Limits::default() };
+    change(&mut limits);
+    let mut bench = Bench::limited(limits);
+    let me = join(&mut bench);
+    emit(&mut bench, Target::all(), 100);
+    let offset = offset_of(&bench.text(me.line));
+    bench.lose_line(me.line, CloseReason::TransportError);
+    for n in 0..missed {
+        emit(&mut bench, Target::all(), 100 + n);
+    }
+    let (_, texts) = come_back(&mut bench, &me, &offset);
+    sid_of(texts.last().expect("an answer")) == me.sid
+}
+
+#[test]
+fn who_missed_more_events_than_are_kept_starts_anew() {
+    for (missed, expected) in [(0, true), (5, true), (6, false)] {
+        assert_eq!(recovers(|limits| limits.recovery_packets_max = 5, missed), expected, "{missed}");
+    }
+}
+
+#[test]
+fn who_missed_more_bytes_than_are_kept_starts_anew() {
+    let one = r#"42["n",100,"1"]"#.len() as u32;
+    for (missed, expected) in [(0, true), (5, true), (6, false)] {
+        assert_eq!(recovers(|limits| limits.recovery_bytes_max = 5 * one, missed), expected, "{missed}");
+    }
+}
+
+#[test]
+fn of_too_many_that_may_come_back_the_one_that_is_away_longest_is_forgotten() {
+    let limits = Limits { recovery_timeout: Duration::from_ms(120_000), recovery_clients_max: 2, ..Limits::default() };
+    let mut bench = Bench::limited(limits);
+    let clients: Vec<Me> = (0..3).map(|_| join(&mut bench)).collect();
+    for me in &clients {
+        bench.lose_line(me.line, CloseReason::TransportError);
+    }
+    let came_back: Vec<bool> = clients
+        .iter()
+        .map(|me| {
+            let (_, texts) = come_back(&mut bench, me, "0");
+            sid_of(texts.last().expect("an answer")) == me.sid
+        })
+        .collect();
+    assert_eq!(came_back, [false, true, true]);
+}

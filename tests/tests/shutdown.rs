@@ -1,14 +1,14 @@
 //! The end of the server: everybody is closed without a DISCONNECT, so that clients come back (row `close` of section 1e of
 //! the measured facts).
 
-use sprat_core::CloseReason;
 use sprat_core::time::Duration;
+use sprat_core::{CloseReason, Limits};
 use sprat_tests::driver::head;
 use sprat_tests::{Answered, Bench, Body, Frame};
 
 #[test]
 fn every_client_is_closed_over_whatever_it_uses() {
-    let mut bench = Bench::plain();
+    let mut bench = Bench::limited(Limits { unread_timeout: Duration::from_ms(60_000), ..Limits::default() });
     let (websocket, _) = bench.connect_websocket();
     let (stuck, _) = bench.connect_websocket();
     bench.stall(stuck, true);

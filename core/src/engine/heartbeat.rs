@@ -20,8 +20,7 @@ impl<M: Memory> Engine<M> {
             TimerKind::Noop => self.noop_tick(index),
             TimerKind::Ping => self.ping(index),
             TimerKind::Pong => self.close(index, CloseReason::PingTimeout),
-            // Not a deadline; the list of deadlines leaves it out.
-            TimerKind::Stalled => {}
+            TimerKind::Stalled => self.close(index, CloseReason::Stalled),
             TimerKind::Upgrade => self.drop_probe(index),
         }
         true
@@ -38,6 +37,11 @@ impl<M: Memory> Engine<M> {
         if self.sessions[index].is_open() {
             let deadline = self.now.instant + self.limits.connect_timeout;
             self.timers.arm(&mut self.sessions, index, TimerKind::Connect, deadline);
+        }
+        if self.timers.armed(TimerKind::Connect) > self.limits.unconnected_clients_max
+            && let Some(longest) = self.timers.first(TimerKind::Connect)
+        {
+            self.close(longest, CloseReason::Stalled);
         }
     }
 

@@ -141,8 +141,12 @@ impl<M: Memory> Engine<M> {
         }
     }
 
-    /// Queues a control packet. It has no bytes that could fill an outbox: there is at most one PING at a time.
+    /// Queues a control packet. It has no bytes that could fill an outbox, and behind one that waits, another says nothing new.
     pub(crate) fn enqueue_control(&mut self, index: u32, control: Control) {
+        let outbox = &self.sessions[index].outbox;
+        if outbox.has_waiting() && self.entries[outbox.tail].content == Content::Control(control) {
+            return;
+        }
         if self.make_room_for_entries(1) && self.sessions[index].is_open() {
             self.push(index, Content::Control(control), false);
         }
@@ -236,7 +240,7 @@ impl<M: Memory> Engine<M> {
             return;
         }
         if taken {
-            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
+            self.restart_stalled(index);
         }
         if self.sessions[index].is_polling() {
             self.announce(index);
@@ -255,8 +259,14 @@ impl<M: Memory> Engine<M> {
     /// Notes that a session holds memory that all share; since when decides who is closed when there is no more.
     pub(crate) fn occupy_memory(&mut self, index: u32) {
         if !Timers::is_armed(&self.sessions[index], TimerKind::Stalled) {
-            self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, self.now.instant);
+            self.restart_stalled(index);
         }
+    }
+
+    /// Gives a client that holds such memory the full time again, because it goes on.
+    pub(crate) fn restart_stalled(&mut self, index: u32) {
+        let deadline = self.now.instant + self.limits.unread_timeout;
+        self.timers.arm(&mut self.sessions, index, TimerKind::Stalled, deadline);
     }
 
     /// Notes that a session holds no such memory any more, if that is so.

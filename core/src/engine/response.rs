@@ -160,7 +160,7 @@ impl Response {
         if self.status == 200 {
             put(b"\r\ncache-control: no-store");
         }
-        if self.status == 503 {
+        if matches!(self.status, 429 | 503) {
             put(b"\r\nRetry-After: 5");
         }
         put(fields);
@@ -186,6 +186,7 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Payload Too Large",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         503 => "Service Unavailable",

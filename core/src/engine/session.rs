@@ -28,6 +28,8 @@ pub enum CloseReason {
     ServerNamespaceDisconnect,
     /// The server is shutting down.
     ServerShuttingDown,
+    /// The client took nothing of what was queued for it, or did not go on with what it had begun, for longer than it may.
+    Stalled,
     /// The connection is gone, or the client said that it leaves.
     TransportClose,
     /// The client broke the protocol, or its connection failed.
@@ -46,6 +48,7 @@ impl CloseReason {
             Self::PingTimeout => "ping timeout",
             Self::ServerNamespaceDisconnect => "server namespace disconnect",
             Self::ServerShuttingDown => "server shutting down",
+            Self::Stalled => "stalled",
             Self::TransportClose => "transport close",
             Self::TransportError => "transport error",
         }

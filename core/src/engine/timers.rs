@@ -19,7 +19,8 @@ pub(crate) enum TimerKind {
     Ping,
     /// The answer to a PING is overdue.
     Pong,
-    /// No deadline: since when clients hold memory that all share without having taken anything, for when it is short.
+    /// The client holds memory that all share and has taken nothing since: close the session. Where that memory is short, the
+    /// first of these goes before its time.
     Stalled,
     /// A probing WebSocket did not finish the upgrade: close it.
     Upgrade,
@@ -27,8 +28,8 @@ pub(crate) enum TimerKind {
 
 impl TimerKind {
     const COUNT: usize = 7;
-    /// Those that are deadlines.
-    const DEADLINES: [Self; 6] = [Self::Connect, Self::Linger, Self::Noop, Self::Ping, Self::Pong, Self::Upgrade];
+    const ALL: [Self; Self::COUNT] =
+        [Self::Connect, Self::Linger, Self::Noop, Self::Ping, Self::Pong, Self::Stalled, Self::Upgrade];
 
     /// Kinds that are never armed together share a link of the session.
     const fn place(self) -> usize {
@@ -63,11 +64,12 @@ impl Default for Link {
 #[derive(Debug)]
 pub(crate) struct Timers {
     ends: [(u32, u32); TimerKind::COUNT],
+    armed: [u32; TimerKind::COUNT],
 }
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self { ends: [(NONE, NONE); TimerKind::COUNT] }
+        Self { ends: [(NONE, NONE); TimerKind::COUNT], armed: [0; TimerKind::COUNT] }
     }
 
     /// Arms `kind` for the session; what shared its link is disarmed.
@@ -79,6 +81,7 @@ impl Timers {
         deadline: Instant,
     ) {
         self.disarm(sessions, index, kind);
+        self.armed[kind as usize] += 1;
         let (head, tail) = self.ends[kind as usize];
         sessions[index].links.0[kind.place()] = Link { kind: Some(kind), previous: tail, next: NONE, deadline };
         if tail == NONE {
@@ -99,6 +102,7 @@ impl Timers {
         let place = kind.place();
         let link = core::mem::take(&mut sessions[index].links.0[place]);
         let Some(armed) = link.kind else { return };
+        self.armed[armed as usize] -= 1;
         let (mut head, mut tail) = self.ends[armed as usize];
         if link.previous == NONE {
             head = link.next;
@@ -124,6 +128,11 @@ impl Timers {
         session.links.0[kind.place()].kind == Some(kind)
     }
 
+    /// For how many sessions `kind` is armed.
+    pub(crate) const fn armed(&self, kind: TimerKind) -> u32 {
+        self.armed[kind as usize]
+    }
+
     /// The session that was armed first.
     pub(crate) fn first(&self, kind: TimerKind) -> Option<u32> {
         let (head, _) = self.ends[kind as usize];
@@ -132,7 +141,7 @@ impl Timers {
 
     /// The earliest deadline of all.
     pub(crate) fn deadline<S: Storage<Slot<Session>>>(&self, sessions: &Table<Session, S>) -> Option<Instant> {
-        let heads = TimerKind::DEADLINES.into_iter().filter_map(|kind| Some((self.first(kind)?, kind)));
+        let heads = TimerKind::ALL.into_iter().filter_map(|kind| Some((self.first(kind)?, kind)));
         heads.map(|(head, kind)| sessions[head].links.0[kind.place()].deadline).min()
     }
 
@@ -142,7 +151,7 @@ impl Timers {
         sessions: &mut Table<Session, S>,
         now: Instant,
     ) -> Option<(u32, TimerKind)> {
-        let kind = TimerKind::DEADLINES
+        let kind = TimerKind::ALL
             .into_iter()
             .find(|kind| self.first(*kind).is_some_and(|head| sessions[head].links.0[kind.place()].deadline <= now))?;
         let index = self.first(kind)?;

@@ -61,6 +61,10 @@ impl<M: Memory> Sockets<M> {
             return Progress::Malformed;
         }
         if assembly.attachments.len() < usize::from(assembly.expected) {
+            if self.engine.sessions[session].outbox.is_empty() {
+                // What waits for it meanwhile is not taken by sending more.
+                self.engine.restart_stalled(session);
+            }
             return Progress::Incomplete;
         }
         let assembly = core::mem::take(assembly);

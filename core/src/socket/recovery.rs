@@ -184,6 +184,7 @@ impl<M: Memory> Sockets<M> {
             | CloseReason::OutboxFull
             | CloseReason::PingTimeout
             | CloseReason::ServerShuttingDown
+            | CloseReason::Stalled
             | CloseReason::TransportClose
             | CloseReason::TransportError => true,
             CloseReason::ClientNamespaceDisconnect

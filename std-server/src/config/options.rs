@@ -6,15 +6,21 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
-use sprat_core::{Limits, Parser, Transports};
+use sprat_core::{Parser, Transports};
 
 use super::Config;
+use super::limits::{LIMITS, Limits};
 use super::values::{ValueProblem, number, text};
 
 const INTERVAL_MS: RangeInclusive<u64> = 1..=86_400_000;
 
 /// Every option but `--help` and `--version`, in the order of the help.
-pub(super) const OPTIONS: &[Setting] = &[
+pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
+    OPTIONS.iter().chain(LIMITS)
+}
+
+/// The options that are no limits of peers.
+const OPTIONS: &[Setting] = &[
     Setting {
         name: "listen",
         value: "ADDR:PORT",
@@ -23,6 +29,7 @@ pub(super) const OPTIONS: &[Setting] = &[
             clear: |config| config.listen.clear(),
             add: |config, item| text(item)?.parse().map(|address| config.listen.push(address)),
             show: |config| config.listen.iter().map(ToString::to_string).collect(),
+            may_be_empty: false,
         },
     },
     Setting {
@@ -70,7 +77,7 @@ pub(super) const OPTIONS: &[Setting] = &[
         about: "How many binary values one event may have.",
         kind: Kind::Size {
             unit: "attachments",
-            range: 0..=Limits::ATTACHMENTS_CAP as u64,
+            range: 0..=sprat_core::Limits::ATTACHMENTS_CAP as u64,
             field: |config| &mut config.max_attachments,
         },
     },
@@ -183,19 +190,16 @@ pub(super) const OPTIONS: &[Setting] = &[
 
 /// The help of `--help`, made from the table.
 pub(super) fn help() -> String {
-    let defaults = Config::default();
     let mut help = String::from(
         "Sprat, a Socket.IO server with a chat page inside.\n\nUsage: sprat [OPTION]...\n\n\
          Each option can also be set by the environment variable in brackets; the option counts more.\n\n",
     );
-    for setting in OPTIONS {
+    for setting in all() {
         help.push_str(&format!("  {} {}\n        {}\n        ", setting.flag(), setting.value, setting.about));
         if let Some(range) = setting.range() {
             help.push_str(&format!("{} to {}; ", range.start(), range.end()));
         }
-        let shown = setting.shown(&defaults);
-        let default = if shown.is_empty() { "none" } else { &shown };
-        help.push_str(&format!("default {default} [{}]\n", setting.variable()));
+        help.push_str(&format!("default {} [{}]\n", setting.default(), setting.variable()));
     }
     help.push_str("  -h, --help\n        Print this help.\n  -V, --version\n        Print the version.\n");
     help
@@ -207,28 +211,32 @@ pub(super) struct Setting {
     pub(super) name: &'static str,
     /// What the help calls the value.
     pub(super) value: &'static str,
-    about: &'static str,
-    kind: Kind,
+    pub(super) about: &'static str,
+    pub(super) kind: Kind,
 }
 
-enum Kind {
+pub(super) enum Kind {
     /// A time in milliseconds.
     Time { ms: RangeInclusive<u64>, field: fn(&mut Config) -> &mut Duration },
     /// A number of something.
     Size { unit: &'static str, range: RangeInclusive<u64>, field: fn(&mut Config) -> &mut usize },
+    /// A number of something that peers may use.
+    Limit { unit: &'static str, range: RangeInclusive<u64>, field: fn(&mut Limits) -> &mut usize },
+    /// A time that peers may take, in milliseconds.
+    LimitTime { ms: RangeInclusive<u64>, field: fn(&mut Limits) -> &mut Duration },
     /// On or off.
     Switch { field: fn(&mut Config) -> &mut bool },
     /// A value of its own kind.
     One { set: Set, show: fn(&Config) -> String },
-    /// Several values of one kind, at least one. Those of one place replace those of another.
-    List { clear: fn(&mut Config), add: Set, show: fn(&Config) -> Vec<String> },
+    /// Several values of one kind. Those of one place replace those of another.
+    List { clear: fn(&mut Config), add: Set, show: fn(&Config) -> Vec<String>, may_be_empty: bool },
 }
 
 type Set = fn(&mut Config, &OsStr) -> Result<(), ValueProblem>;
 
 impl Setting {
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        OPTIONS.iter().find(|setting| setting.name == name)
+        all().find(|setting| setting.name == name)
     }
 
     pub(super) fn flag(&self) -> String {
@@ -253,11 +261,11 @@ impl Setting {
             Kind::Time { ms, field } => {
                 *field(config) = Duration::from_millis(number(text(value)?, "milliseconds", ms)?);
             }
-            Kind::Size { unit, range, field } => {
-                let size = number(text(value)?, unit, range)?;
-                *field(config) =
-                    usize::try_from(size).map_err(|_| ValueProblem::new(value, "is too large for this machine"))?;
+            Kind::LimitTime { ms, field } => {
+                *field(&mut config.limits) = Duration::from_millis(number(text(value)?, "milliseconds", ms)?);
             }
+            Kind::Size { unit, range, field } => *field(config) = size(value, unit, range)?,
+            Kind::Limit { unit, range, field } => *field(&mut config.limits) = size(value, unit, range)?,
             Kind::Switch { field } => *field(config) = switch(value)?,
             Kind::One { set, .. } => set(config, value)?,
             Kind::List { add, .. } => {
@@ -273,34 +281,46 @@ impl Setting {
     pub(super) fn check(&self, config: &Config) -> Result<(), ValueProblem> {
         let shown = self.shown(config);
         match &self.kind {
-            Kind::Time { ms, .. } => number(&shown, "milliseconds", ms).map(drop),
-            Kind::Size { unit, range, .. } => number(&shown, unit, range).map(drop),
+            Kind::Time { ms, .. } | Kind::LimitTime { ms, .. } => number(&shown, "milliseconds", ms).map(drop),
+            Kind::Size { unit, range, .. } | Kind::Limit { unit, range, .. } => number(&shown, unit, range).map(drop),
             // Their types cannot hold a wrong value.
             Kind::Switch { .. } | Kind::One { .. } => Ok(()),
-            Kind::List { .. } if shown.is_empty() => {
+            Kind::List { may_be_empty: false, .. } if shown.is_empty() => {
                 Err(ValueProblem::new(OsStr::new(""), "is not enough: at least one is needed"))
             }
             Kind::List { .. } => Ok(()),
         }
     }
 
-    fn shown(&self, config: &Config) -> String {
+    /// The default, as the help shows it.
+    pub(super) fn default(&self) -> String {
+        Some(self.shown(&Config::default())).filter(|shown| !shown.is_empty()).unwrap_or_else(|| "none".to_owned())
+    }
+
+    pub(super) fn shown(&self, config: &Config) -> String {
         match &self.kind {
             Kind::Time { field, .. } => field(&mut config.clone()).as_millis().to_string(),
+            Kind::LimitTime { field, .. } => field(&mut config.limits.clone()).as_millis().to_string(),
             Kind::Size { field, .. } => field(&mut config.clone()).to_string(),
+            Kind::Limit { field, .. } => field(&mut config.limits.clone()).to_string(),
             Kind::Switch { field } => if *field(&mut config.clone()) { "on" } else { "off" }.to_owned(),
             Kind::One { show, .. } => show(config),
             Kind::List { show, .. } => show(config).join(","),
         }
     }
 
-    fn range(&self) -> Option<&RangeInclusive<u64>> {
+    pub(super) fn range(&self) -> Option<&RangeInclusive<u64>> {
         match &self.kind {
-            Kind::Time { ms, .. } => Some(ms),
-            Kind::Size { range, .. } => Some(range),
+            Kind::Time { ms, .. } | Kind::LimitTime { ms, .. } => Some(ms),
+            Kind::Size { range, .. } | Kind::Limit { range, .. } => Some(range),
             Kind::Switch { .. } | Kind::One { .. } | Kind::List { .. } => None,
         }
     }
+}
+
+fn size(value: &OsStr, unit: &str, range: &RangeInclusive<u64>) -> Result<usize, ValueProblem> {
+    let size = number(text(value)?, unit, range)?;
+    usize::try_from(size).map_err(|_| ValueProblem::new(value, "is too large for this machine"))
 }
 
 fn switch(value: &OsStr) -> Result<bool, ValueProblem> {

@@ -1,5 +1,6 @@
 //! The options from outside: arguments and environment in, a configuration or one line out.
 
+use super::limits::LIMITS;
 use super::*;
 
 fn parse(args: &[&str], environment: &[(&str, &str)]) -> Result<Invocation, ConfigProblem> {
@@ -112,7 +113,7 @@ fn each_option_sets_its_own_field_by_flag_and_by_environment() {
         ("--static", "SPRAT_STATIC", dir_text, Config { static_dir: Some(dir.clone()), ..default() }),
         ("--log", "SPRAT_LOG", "trace", Config { log: LevelFilter::Trace, ..default() }),
     ];
-    assert_eq!(table.len(), OPTIONS.len(), "an option is missing here");
+    assert_eq!(table.len() + LIMITS.len(), options::all().count(), "an option is missing here");
     for (flag, variable, value, expected) in table {
         assert_eq!(config(&[flag, value], &[]), expected);
         assert_eq!(config(&[&format!("{flag}={value}")], &[]), expected);
@@ -246,7 +247,7 @@ fn bytes_that_are_not_utf_8_are_said_to_be_so() {
 fn help_and_version_win_over_what_follows_them() {
     let Ok(Invocation::Help(help)) = parse(&["--max-clients=5", "--help", "--nonsense"], &[]) else { panic!() };
     assert_eq!(parse(&["-h"], &[]), Ok(Invocation::Help(help.clone())));
-    for setting in OPTIONS {
+    for setting in options::all() {
         assert!(help.contains(&format!("  {} {}\n", setting.flag(), setting.value)));
         assert!(help.contains(&format!("[{}]\n", setting.variable())));
     }
@@ -275,4 +276,39 @@ fn a_configuration_made_in_code_is_checked_by_the_same_table() {
     ] {
         assert!(config.check().unwrap_err().to_string().starts_with(part), "{part}");
     }
+}
+
+#[test]
+fn each_limit_is_set_by_flag_and_by_environment_and_by_no_other() {
+    for setting in LIMITS {
+        let default = setting.shown(&Config::default());
+        let value = match setting.range() {
+            None => "10.0.0.0/8,::1/128",
+            Some(range) if range.contains(&15) => "15",
+            Some(_) => "20000",
+        };
+        assert_ne!(default, value, "{}", setting.name);
+        for config in [config(&[&setting.flag(), value], &[]), config(&[], &[(&setting.variable(), value)])] {
+            assert_eq!(setting.shown(&config), value);
+            assert_eq!(config.check(), Ok(()));
+            let changed = LIMITS.iter().filter(|other| other.shown(&config) != other.shown(&Config::default()));
+            assert_eq!(changed.map(|other| other.name).collect::<Vec<_>>(), [setting.name]);
+        }
+    }
+}
+
+/// The rows of the table: flag, default, unit.
+#[test]
+fn every_limit_stands_in_its_table_with_its_default() {
+    let table = include_str!("../../../docs/LIMITS.md");
+    for setting in LIMITS {
+        let start = format!("| `{}` | {} |", setting.flag(), setting.default());
+        let row = table.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("docs/LIMITS.md has no row that begins with {start}"));
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 5, "flag, default, unit, policy, tests: {row}");
+        assert!(cells.iter().all(|cell| !cell.is_empty()) && cells[4].starts_with('`'), "{row}");
+    }
+    let rows = table.lines().filter(|line| line.starts_with("| `--")).count();
+    assert!(rows >= LIMITS.len());
 }

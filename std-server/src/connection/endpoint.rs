@@ -1,6 +1,7 @@
 //! What is behind a WebSocket: a session of the engine, or an echo for those who test WebSockets.
 
 use core::task::Context;
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -11,8 +12,8 @@ use crate::memory::SharedText;
 
 /// What messages of a WebSocket go to, and where they come from.
 pub(super) trait Endpoint {
-    /// Brings a message.
-    fn message(&mut self, message: app::Message<'_>);
+    /// Brings a message. Returns for how long no more is to be read.
+    fn message(&mut self, message: app::Message<'_>) -> Duration;
 
     /// Hands over the packets to send, until `budget_bytes` are reached. `take` returns the length of each.
     fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize);
@@ -41,8 +42,8 @@ impl<A: App> Session<A> {
 }
 
 impl<A: App> Endpoint for Session<A> {
-    fn message(&mut self, message: app::Message<'_>) {
-        self.line.message(self.transport, message);
+    fn message(&mut self, message: app::Message<'_>) -> Duration {
+        self.line.message(self.transport, message)
     }
 
     fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize) {
@@ -86,7 +87,7 @@ impl Echo {
 }
 
 impl Endpoint for Echo {
-    fn message(&mut self, message: app::Message<'_>) {
+    fn message(&mut self, message: app::Message<'_>) -> Duration {
         let (packet, len) = match message {
             app::Message::Binary(bytes) => (Packet::Binary(Bytes::copy_from_slice(bytes)), bytes.len()),
             app::Message::Text(text) => (Packet::Text(SharedText::new(text.as_bytes())), text.len()),
@@ -96,6 +97,7 @@ impl Endpoint for Echo {
         self.waiting_bytes += counted;
         self.signals.wake = true;
         self.signals.close |= self.waiting_bytes > self.waiting_bytes_max;
+        Duration::ZERO
     }
 
     fn take_packets(&mut self, mut budget_bytes: usize, mut take: impl FnMut(Packet) -> usize) {

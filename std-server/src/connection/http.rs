@@ -1,6 +1,7 @@
 //! HTTP/1.1 on one connection: where a request goes, to the pages or to the engine, and how it is answered.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -11,18 +12,19 @@ use sprat_core::wire::http::{self, HeadStatus, RequestHead};
 use sprat_core::wire::{base64, payload};
 use sprat_core::{Answer, App, Refusal, RequestId, Response, SessionId, TransportId, reason_phrase};
 
+use crate::config::Limits;
 use crate::connection::cookie::Cookie;
 use crate::connection::cors::Cors;
 use crate::connection::incoming::{Incoming, linger};
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
-use crate::connection::{
-    BODY_PART_PACKETS, BODY_TIMEOUT, HEAD_TIMEOUT, WRITE_TIMEOUT, compression, date, websocket, within,
-};
+use crate::connection::{BODY_PART_PACKETS, WRITE_STEP_BYTES, compression, date, websocket, within};
 use crate::engine::{Engine, LineHandle, Packet};
 use crate::hooks::{ConnectionError, Hooks};
+use crate::logging::{Notice, notice};
 use crate::pages::{PageRequest, PageResponse, Pages};
-use crate::reactor::Source;
+use crate::peers::{Counted, Peers, Refused};
+use crate::reactor::{Source, Timer};
 
 /// What all connections of a server share.
 pub(crate) struct Site<A: App> {
@@ -35,6 +37,8 @@ pub(crate) struct Site<A: App> {
     /// From this length on the body of a poll is compressed; 0: none is.
     pub(crate) compressed_bytes_min: usize,
     pub(crate) hooks: Hooks,
+    pub(crate) limits: Limits,
+    pub(crate) peers: Rc<Peers>,
     /// Closed when the server stops: connections that wait for a request end.
     pub(crate) stopping: async_channel::Receiver<()>,
 }
@@ -42,9 +46,11 @@ pub(crate) struct Site<A: App> {
 /// Serves one connection to its end.
 pub(crate) async fn serve<A: App>(stream: Source<TcpStream>, address: SocketAddr, site: Rc<Site<A>>) {
     let line = site.engine.line();
-    let connection = Connection { incoming: Incoming::new(Stream::new(stream)), address, line, site };
+    let incoming = Incoming::new(Stream::new(stream), site.limits.max_head_bytes);
+    let connection = Connection { incoming, address, client: address, counted: None, line, site };
     // Boxed, so that the memory of this phase is given back when the connection has become a WebSocket.
-    if let Some(upgraded) = Box::pin(connection.requests()).await {
+    if let Some(mut upgraded) = Box::pin(connection.requests()).await {
+        let _counted = upgraded.counted.take();
         websocket::run(upgraded).await;
     }
 }
@@ -56,6 +62,8 @@ pub(crate) struct Upgraded<A: App> {
     pub(crate) received: Vec<u8>,
     pub(crate) line: LineHandle<A>,
     pub(crate) behind: Behind,
+    /// Counts it for the address that a proxy made it for.
+    pub(crate) counted: Option<Box<Counted>>,
 }
 
 /// What is behind a WebSocket.
@@ -72,6 +80,10 @@ pub(crate) enum Behind {
 struct Connection<A: App> {
     incoming: Incoming,
     address: SocketAddr,
+    /// Whose request is being answered: who has connected, or whom a trusted proxy speaks for.
+    client: SocketAddr,
+    /// Counts the connection for whom a proxy speaks for.
+    counted: Option<Box<Counted>>,
     line: LineHandle<A>,
     site: Rc<Site<A>>,
 }
@@ -100,13 +112,14 @@ impl<A: App> Connection<A> {
                 let _ = self.site.stopping.recv().await;
                 Some(Ok(None))
             };
-            let next = match smol::future::or(within(HEAD_TIMEOUT, self.incoming.head()), stopping).await {
-                Some(Ok(Some(Ok(len)))) => self.request(len).await.unwrap_or(Next::Drop),
-                Some(Ok(Some(Err(status)))) => self.refuse_head(status).await,
-                Some(Ok(None) | Err(_)) => Next::Drop,
-                None if self.incoming.received.is_empty() => Next::Drop,
-                None => self.refuse_head(408).await,
-            };
+            let next =
+                match smol::future::or(within(self.site.limits.head_timeout, self.incoming.head()), stopping).await {
+                    Some(Ok(Some(Ok(len)))) => self.request(len).await.unwrap_or(Next::Drop),
+                    Some(Ok(Some(Err(status)))) => self.refuse_head(status).await,
+                    Some(Ok(None) | Err(_)) => Next::Drop,
+                    None if self.incoming.received.is_empty() => Next::Drop,
+                    None => self.refuse_head(408).await,
+                };
             match next {
                 // Who asks without a pause does not keep the others from their turn.
                 Next::Request => smol::future::yield_now().await,
@@ -116,15 +129,16 @@ impl<A: App> Connection<A> {
                 }
                 Next::Drop => return None,
                 Next::WebSocket(behind) => {
-                    let Self { incoming: Incoming { stream, received }, line, .. } = self;
-                    return Some(Upgraded { stream, received, line, behind });
+                    let Self { incoming: Incoming { stream, received, .. }, line, counted, .. } = self;
+                    return Some(Upgraded { stream, received, line, behind, counted });
                 }
             }
         }
     }
 
     async fn refuse_head(&mut self, status: u16) -> Next {
-        log::debug!("request refused: {status} {}", reason_phrase(status));
+        let reason = reason_phrase(status);
+        notice(Notice::Request, format_args!("request of {} refused: {status} {reason}", self.client.ip()));
         let response = Response { status, content_type: None, body: "", close: true };
         let mut bytes = Vec::new();
         response.encode_head(0, false, date().as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
@@ -136,6 +150,14 @@ impl<A: App> Connection<A> {
         let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.incoming.received) else { return Ok(Next::Drop) };
         let mut request = Request::of(&head);
         let site = Rc::clone(&self.site);
+        if site.peers.is_trusted(self.address.ip()) {
+            self.client = site.peers.client(self.address, &head);
+            self.counted = None;
+            match site.peers.count(self.client.ip()) {
+                Ok(counted) => self.counted = counted,
+                Err(refused) => return self.refuse(len, refused, &mut request).await,
+            }
+        }
         let is_ours = head.target().starts_with(&site.prefix);
         if is_ours && site.cors.is_on() && head.method() == "OPTIONS" {
             let requested = head.header("access-control-request-headers");
@@ -147,7 +169,7 @@ impl<A: App> Connection<A> {
         let is_script =
             is_ours && matches!(head.method(), "GET" | "HEAD") && site.pages.has_client_script(head.target());
         if is_ours && !is_script {
-            request.for_engine(&head, &site.cors, &site.hooks, site.compressed_bytes_min > 0, self.address);
+            request.for_engine(&head, &site.cors, &site.hooks, site.compressed_bytes_min > 0, self.client);
             return self.engine_request(len, request).await;
         }
         if site.hooks.echo_websockets && matches!(request.websocket, Some(Ok(_))) {
@@ -163,9 +185,30 @@ impl<A: App> Connection<A> {
         Ok(if keep_alive { Next::Request } else { Next::Linger })
     }
 
+    /// Refuses a request because of the address that it is from.
+    async fn refuse(&mut self, len: usize, refused: Refused, request: &mut Request) -> io::Result<Next> {
+        self.incoming.consume(len);
+        let kind = if refused == Refused::Handshakes { Notice::Handshake } else { Notice::Connection };
+        notice(kind, format_args!("request of {} refused: {refused}", self.client.ip()));
+        let is_websocket = request.websocket.is_some();
+        let content_type = Some(if is_websocket { "text/html" } else { "application/json" });
+        let response = Response { status: refused.status(), content_type, body: "", close: is_websocket };
+        let body = if is_websocket {
+            refused.message().to_owned()
+        } else {
+            format!(r#"{{"code":4,"message":"{}"}}"#, refused.message())
+        };
+        self.respond(&response, body.as_bytes(), request).await
+    }
+
     /// Answers a request that is for the engine.
     async fn engine_request(&mut self, len: usize, mut request: Request) -> io::Result<Next> {
         let site = Rc::clone(&self.site);
+        if request.is_initial
+            && let Err(refused) = site.peers.handshake(self.client.ip())
+        {
+            return self.refuse(len, refused, &mut request).await;
+        }
         if site.hooks.decide_handshakes()
             && let Some(denied) = Box::pin(self.ask_hooks(len)).await
         {
@@ -182,9 +225,9 @@ impl<A: App> Connection<A> {
             let response = Response { status: 400, content_type: Some("text/html"), body: bad.message(), close: true };
             return self.respond(&response, response.body.as_bytes(), &mut request).await;
         }
-        let id = self.line.request(&head, self.address);
+        let id = self.line.request(&head, self.client);
         if let (Some(told), Some(refusal)) = (&site.hooks.connection_error, self.line.refusal()) {
-            told(&ConnectionError::of(handshake(&head, self.address), refusal, head.method()));
+            told(&ConnectionError::of(handshake(&head, self.client), refusal, head.method()));
         }
         self.incoming.consume(len);
         self.engine_answer(id, request).await
@@ -198,7 +241,7 @@ impl<A: App> Connection<A> {
         if self.line.check(&head) != Ok(true) {
             return None;
         }
-        let about = handshake(&head, self.address);
+        let about = handshake(&head, self.client);
         let hooks = &self.site.hooks;
         let tell = |error: &dyn Fn() -> ConnectionError| {
             if let Some(told) = &hooks.connection_error {
@@ -285,7 +328,8 @@ impl<A: App> Connection<A> {
         }
         let bytes_max = self.site.engine.payload_bytes_max();
         let Self { incoming, line, .. } = self;
-        let read = async { Some(within(BODY_TIMEOUT, request.body.read(incoming, bytes_max)).await) };
+        let timeout = self.site.limits.body_timeout;
+        let read = async { Some(within(timeout, request.body.read(incoming, bytes_max)).await) };
         let answered = async {
             core::future::poll_fn(|cx| line.poll_parked(cx)).await;
             None
@@ -298,7 +342,7 @@ impl<A: App> Connection<A> {
             }
             Some(failed) => {
                 self.line.request_lost(id, session);
-                log::debug!("connection cut: a body came in part");
+                notice(Notice::Cut, format_args!("connection of {} cut: a body came in part", self.client.ip()));
                 Err(failed.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
             }
         }
@@ -314,10 +358,20 @@ impl<A: App> Connection<A> {
         };
         while let Some(end) = end_of_part(rest) {
             self.line.body_part(id, session, &rest[..end]);
+            self.slow_down(session, BODY_PART_PACKETS, end).await;
             rest = &rest[end + 1..];
-            smol::future::yield_now().await;
         }
+        let packets = 1 + rest.iter().filter(|byte| **byte == payload::SEPARATOR).count();
+        self.slow_down(session, packets, rest.len()).await;
         self.line.body(id, session, Some(rest));
+    }
+
+    /// Lets the others have their turn, and who sends more than it may wait.
+    async fn slow_down(&self, session: SessionId, packets: usize, bytes: usize) {
+        match self.line.charge(session, packets, bytes) {
+            Duration::ZERO => smol::future::yield_now().await,
+            wait => _ = Timer::after(wait).await,
+        }
     }
 
     /// Answers a poll with all packets that wait.
@@ -402,20 +456,27 @@ impl<A: App> Connection<A> {
         if request.body.is_nothing() {
             return Ok(Next::Request);
         }
-        match within(BODY_TIMEOUT, request.body.forget(&mut self.incoming)).await {
+        match within(self.site.limits.body_timeout, request.body.forget(&mut self.incoming)).await {
             Some(Ok(true)) => Ok(Next::Request),
             Some(Ok(false) | Err(_)) | None => Ok(Next::Linger),
         }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match within(WRITE_TIMEOUT, self.incoming.stream.write_all(bytes)).await {
-            Some(written) => written,
-            None => {
-                log::debug!("connection cut: an answer was not taken");
-                Err(io::ErrorKind::TimedOut.into())
+        // A slow reader has the time for each piece again; one that reads nothing has it once.
+        for piece in bytes.chunks(WRITE_STEP_BYTES) {
+            match within(self.site.limits.unread_timeout, self.incoming.stream.write_all(piece)).await {
+                Some(written) => written?,
+                None => {
+                    notice(
+                        Notice::Cut,
+                        format_args!("connection of {} cut: an answer was not taken", self.client.ip()),
+                    );
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
             }
         }
+        Ok(())
     }
 }
 

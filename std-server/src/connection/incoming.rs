@@ -7,30 +7,32 @@ use sprat_core::error::PeerError;
 use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus};
 
 use crate::connection::stream::Stream;
-use crate::connection::{HEAD_BYTES_MAX, LINGER_BYTES_MAX, LINGER_TIMEOUT, UNREAD_BYTES_MAX, within};
+use crate::connection::{LINGER_BYTES_MAX, LINGER_TIMEOUT, UNREAD_BYTES_MAX, within};
 
 /// The bytes from a peer.
 pub(super) struct Incoming {
     pub(super) stream: Stream,
     /// What has come and is not read yet.
     pub(super) received: Vec<u8>,
+    /// The longest head that is taken, and what is read ahead at most.
+    head_bytes_max: usize,
 }
 
 impl Incoming {
-    pub(super) const fn new(stream: Stream) -> Self {
-        Self { stream, received: Vec::new() }
+    pub(super) const fn new(stream: Stream, head_bytes_max: usize) -> Self {
+        Self { stream, received: Vec::new(), head_bytes_max }
     }
 
     /// Waits for a whole head and returns its length, or the status to refuse it with. `None` at the end of the stream.
     pub(super) async fn head(&mut self) -> io::Result<Option<Result<usize, u16>>> {
         loop {
             match http::parse(&self.received) {
-                Ok(HeadStatus::Complete { len, .. }) if len <= HEAD_BYTES_MAX => return Ok(Some(Ok(len))),
-                Ok(HeadStatus::Partial) if self.received.len() < HEAD_BYTES_MAX => {}
+                Ok(HeadStatus::Complete { len, .. }) if len <= self.head_bytes_max => return Ok(Some(Ok(len))),
+                Ok(HeadStatus::Partial) if self.received.len() < self.head_bytes_max => {}
                 Ok(_) | Err(PeerError::TooLarge) => return Ok(Some(Err(431))),
                 Err(_) => return Ok(Some(Err(400))),
             }
-            if self.more(HEAD_BYTES_MAX).await? == 0 {
+            if self.more(self.head_bytes_max).await? == 0 {
                 return Ok(None);
             }
         }
@@ -39,7 +41,7 @@ impl Incoming {
     /// Reads while a request waits for its answer: returns when the peer is gone.
     pub(super) async fn until_gone(&mut self) {
         let mut more = [0; 1_024];
-        while self.received.len() < HEAD_BYTES_MAX {
+        while self.received.len() < self.head_bytes_max {
             match self.stream.read(&mut more).await {
                 Ok(len) if len > 0 => self.received.extend_from_slice(&more[..len]),
                 Ok(_) | Err(_) => return,

@@ -17,16 +17,10 @@ use core::time::Duration;
 
 use crate::reactor::Timer;
 
-/// Longest head of a request in bytes; a longer one is answered 431.
-const HEAD_BYTES_MAX: usize = 16 << 10;
-/// Time a head may take from its first byte, or from the answer before it; a mute connection is cut after it.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time a body may take; a slower one ends its connection, and the session that it belongs to.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Packets of the body of a POST that are brought to the engine in one go.
 const BODY_PART_PACKETS: usize = 32;
-/// Time an answer may take to be taken; a slower reader's connection ends.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer that a client has the time of `--unread-timeout` to take.
+const WRITE_STEP_BYTES: usize = 64 << 10;
 /// Frames in a row that carry nothing (pings, pongs, empty pieces of a message) on a WebSocket; one more ends it with 1008.
 const EMPTY_FRAMES_MAX: u16 = 1_000;
 /// Time a closing connection waits for its peer to close too.

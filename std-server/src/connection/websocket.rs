@@ -22,6 +22,7 @@ use crate::connection::judged::Judged;
 use crate::connection::outgoing::Outgoing;
 use crate::connection::stream::Stream;
 use crate::connection::{LINGER_TIMEOUT, within};
+use crate::reactor::Timer;
 
 /// Bytes read at once. It is what an idle connection keeps, so it is small; a longer message gets the room it needs.
 const READ_BUFFER_BYTES: usize = 1_024;
@@ -36,7 +37,7 @@ const READ_BATCH_MESSAGES: usize = 32;
 ///
 /// What lives only at the beginning or at the end is boxed: an idle connection keeps nothing but its [`Link`].
 pub(crate) async fn run<A: App>(upgraded: Upgraded<A>) {
-    let Upgraded { stream, received, line, behind } = upgraded;
+    let Upgraded { stream, received, line, behind, .. } = upgraded;
     let message_bytes_max = line.engine().payload_bytes_max();
     let opening = Box::pin(open(stream, received, message_bytes_max));
     match behind {
@@ -60,7 +61,7 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
 }
 
 async fn serve(socket: WebSocketStream<Judged>, endpoint: impl Endpoint) {
-    let mut link = Link { socket, endpoint, outgoing: Outgoing::default(), may_have_more: true };
+    let mut link = Link { socket, endpoint, outgoing: Outgoing::default(), may_have_more: true, pause: None };
     let end = core::future::poll_fn(|cx| link.poll(cx)).await;
     Box::pin(finish(link, end)).await;
 }
@@ -104,11 +105,19 @@ struct Link<E> {
     outgoing: Outgoing,
     /// Something that is read already may be waiting in tungstenite's buffer.
     may_have_more: bool,
+    /// Nothing is read before this: the client has sent more than it may.
+    pause: Option<Box<Timer>>,
 }
 
 impl<E: Endpoint> Link<E> {
     /// Goes on as far as it can without waiting.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Some(pause) = &mut self.pause {
+            if Pin::new(pause.as_mut()).poll(cx).is_pending() {
+                return self.poll_send(cx);
+            }
+            self.pause = None;
+        }
         // Most often it is woken only to send. Who waits for bytes is not forgotten by that.
         let stream = &self.socket.get_ref().stream;
         let may_receive = self.may_have_more || stream.is_readable() || stream.is_control_waiting();
@@ -127,6 +136,9 @@ impl<E: Endpoint> Link<E> {
                     if let Some(end) = self.receive(message) {
                         return Poll::Ready(end);
                     }
+                    if self.pause.is_some() {
+                        break;
+                    }
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(self.end_of(&error)),
                 Poll::Ready(None) => return Poll::Ready(End::ByPeer),
@@ -142,12 +154,15 @@ impl<E: Endpoint> Link<E> {
     }
 
     fn receive(&mut self, message: Message) -> Option<End> {
-        match message {
+        let wait = match message {
             Message::Text(text) => self.endpoint.message(app::Message::Text(text.as_str())),
             Message::Binary(bytes) => self.endpoint.message(app::Message::Binary(&bytes)),
             Message::Close(_) => return Some(End::ByPeer),
             // The library answers pings itself.
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
+        };
+        if !wait.is_zero() {
+            self.pause = Some(Box::new(Timer::after(wait)));
         }
         None
     }

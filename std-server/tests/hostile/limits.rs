@@ -1,0 +1,178 @@
+//! Bounds by address, in all, and by time.
+
+use crate::server::{OPEN, Server, TEXT, frame};
+
+fn from(address: &str) -> String {
+    format!("X-Forwarded-For: {address}\r\n")
+}
+
+#[test]
+fn clients_of_a_trusted_proxy_are_counted_by_their_own_address() {
+    let server = Server::start(&["--trust-proxy", "127.0.0.0/8", "--max-connections-by-address", "2"]);
+    let mut first = server.upgrade(&from("198.51.100.7"));
+    let mut second = server.upgrade(&from("6.6.6.6, 198.51.100.7"));
+    assert_eq!((first.answer().status(), second.answer().status()), ("101", "101"));
+    let refused = server.upgrade(&from("198.51.100.7")).answer();
+    assert_eq!((refused.status(), refused.field("Connection")), ("503", Some("close")));
+    assert!(refused.field("Retry-After").is_some());
+    assert_eq!(refused.body, "Too many connections from this address");
+    assert!(server.logged("refused").contains("198.51.100.7"));
+    // A connection on which requests of several come is each one's while it asks.
+    let mut proxy = server.connect();
+    assert_eq!(proxy.ask("GET", OPEN, &from("198.51.100.7"), "").status(), "503");
+    assert_eq!(proxy.ask("GET", OPEN, &from("198.51.100.8"), "").status(), "200");
+    assert_eq!(server.upgrade(&from("198.51.100.8")).answer().status(), "101");
+    // The proxy itself, and this machine, are not counted.
+    let own: Vec<_> = (0..5).map(|_| server.join()).collect();
+    drop(first);
+    while server.upgrade(&from("198.51.100.7")).answer().status() != "101" {}
+    assert_eq!(own.len(), 5);
+}
+
+#[test]
+fn who_is_not_trusted_is_not_believed() {
+    let server = Server::start(&["--trust-proxy", "10.0.0.0/8", "--max-connections-by-address", "1"]);
+    let kept: Vec<_> = (0..3).map(|_| server.upgrade(&from("198.51.100.7"))).collect();
+    assert!(kept.into_iter().all(|mut raw| raw.answer().status() == "101"));
+}
+
+#[test]
+fn too_many_handshakes_are_answered_429() {
+    let options = ["--trust-proxy", "127.0.0.1,::1", "--handshake-rate", "1", "--handshake-burst", "5"];
+    let server = Server::start(&options);
+    let mut raw = server.connect();
+    let statuses: Vec<String> =
+        (0..8).map(|_| raw.ask("GET", OPEN, &from("198.51.100.7"), "").status().to_owned()).collect();
+    assert_eq!(statuses[..5], ["200"; 5]);
+    assert!(statuses[5..].contains(&"429".to_owned()), "{statuses:?}");
+    let refused = loop {
+        let answer = raw.ask("GET", OPEN, &from("198.51.100.7"), "");
+        if answer.status() == "429" {
+            break answer;
+        }
+    };
+    assert_eq!(refused.body, r#"{"code":4,"message":"Too many handshakes from this address"}"#);
+    assert!(refused.field("Retry-After").is_some());
+    server.logged("request of 198.51.100.7 refused: Too many handshakes");
+    assert_eq!(raw.ask("GET", OPEN, &from("2001:db8::1"), "").status(), "200");
+    assert!((0..20).all(|_| raw.ask("GET", OPEN, "", "").status() == "200"), "loopback is not counted");
+}
+
+#[test]
+fn connections_over_the_limit_wait_until_there_is_room() {
+    let server = Server::start(&["--max-connections", "3"]);
+    let mut inside: Vec<_> = (0..3).map(|_| server.join()).collect();
+    let mut late = server.connect();
+    late.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.logged("3 connections are open: new ones wait");
+    inside[2].echo(1);
+    inside.pop();
+    assert_eq!(late.answer().status(), "200");
+}
+
+#[test]
+fn a_head_that_drips_is_cut_and_so_is_who_says_nothing() {
+    let server = Server::start(&["--head-timeout", "300"]);
+    let mut watcher = server.join();
+    let mut dripping = server.connect();
+    let mut drips = dripping.stream.try_clone().expect("a handle");
+    let dripper = std::thread::spawn(move || {
+        use std::io::Write as _;
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(10_000));
+        head.bytes().all(|byte| drips.write_all(&[byte]).is_ok_and(|()| smol::block_on(pause())))
+    });
+    let answer = dripping.answer();
+    assert_eq!((answer.status(), answer.field("Connection")), ("408", Some("close")));
+    server.logged("refused: 408");
+    assert!(dripping.ends());
+    drop(dripping);
+    assert!(!dripper.join().expect("no panic"), "all of it was taken");
+    assert!(server.connect().ends());
+    let mut kept = server.connect();
+    assert_eq!(kept.ask("GET", "/", "", "").status(), "200");
+    assert!(kept.ends(), "as after an answer");
+    watcher.echo(1);
+}
+
+/// The time between two drops.
+async fn pause() -> bool {
+    smol::Timer::after(core::time::Duration::from_millis(20)).await;
+    true
+}
+
+#[test]
+fn a_body_that_drips_is_cut_and_its_session_with_it() {
+    let server = Server::start(&["--body-timeout", "300"]);
+    let target = server.join_polling();
+    let mut raw = server.connect();
+    raw.send(format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n42").as_bytes());
+    assert!(raw.ends());
+    server.logged("cut: a body came in part");
+    assert_eq!(server.connect().ask("GET", &target, "", "").status(), "400");
+}
+
+#[test]
+fn a_head_that_is_too_long_is_refused() {
+    let server = Server::start(&["--max-head", "2000"]);
+    for (len, status) in [(1_800, "200"), (2_000, "431"), (1_000_000, "431")] {
+        let mut raw = server.connect();
+        raw.send(format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(len)).as_bytes());
+        assert_eq!(raw.answer().status(), status, "{len}");
+    }
+    let fields: String = (0..65).map(|number| format!("X-{number}: y\r\n")).collect();
+    assert_eq!(server.connect().ask("GET", "/", &fields, "").status(), "431");
+}
+
+#[test]
+fn clients_that_join_nothing_make_way_for_others() {
+    let server = Server::start(&["--max-unconnected", "2"]);
+    let mut idle: Vec<_> = (0..3).map(|_| server.upgrade("")).collect();
+    assert!(idle[0].ends());
+    server.logged("cut off: stalled");
+    server.join().echo(1);
+}
+
+#[test]
+fn who_floods_is_read_slowly_and_loses_nothing_while_others_are_served() {
+    let server = Server::start(&["--packet-rate", "200"]);
+    let (mut watcher, mut flooder) = (server.join(), server.join());
+    let mut flood = flooder.stream.try_clone().expect("a handle");
+    let sent = std::thread::spawn(move || {
+        use std::io::Write as _;
+        let frames: Vec<u8> =
+            (0..500).flat_map(|number| frame(TEXT, format!(r#"42{number}["name","flood"]"#).as_bytes())).collect();
+        flood.write_all(&frames)
+    });
+    server.logged("client of 127.0.0.1 is read slowly");
+    for number in 0..20 {
+        watcher.echo(number);
+    }
+    for number in 0..500 {
+        flooder.take(|text| text == format!(r#"43{number}[{{"name":"flood"}}]"#));
+    }
+    sent.join().expect("no panic").expect("all is taken");
+}
+
+#[test]
+fn a_flood_in_the_body_of_a_post_is_taken_slowly_too() {
+    let server = Server::start(&["--packet-rate", "100"]);
+    let mut watcher = server.join();
+    let target = server.join_polling();
+    let body = vec![r#"42["name","flood"]"#; 250].join("\x1e");
+    let mut raw = server.connect();
+    raw.send(crate::server::request("POST", &target, "", &body).as_bytes());
+    server.logged("client of 127.0.0.1 is read slowly");
+    watcher.echo(1);
+    assert_eq!(raw.answer().body, "ok");
+}
+
+#[test]
+fn many_bytes_count_as_many_packets_do() {
+    let server = Server::start(&["--byte-rate", "100000"]);
+    let (mut watcher, mut flooder) = (server.join(), server.join());
+    let long = format!(r#"42["name","{}"]"#, "x".repeat(150_000));
+    flooder.frame(TEXT, long.as_bytes());
+    server.logged("is read slowly");
+    watcher.echo(1);
+    flooder.echo(2);
+}
