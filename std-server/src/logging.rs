@@ -28,6 +28,8 @@ pub(crate) enum Notice {
     Handshake,
     /// A request is refused because it is malformed, too long or too slow.
     Request,
+    /// A page of another site is refused a WebSocket.
+    Origin,
     /// A connection is cut off: it did not take an answer, or its body did not come.
     Cut,
     /// A client is cut off: it does not read, or has more queued than it may.
@@ -41,16 +43,16 @@ const NOTICE_INTERVAL_MS: i64 = 10_000;
 
 /// Writes a warning, unless one of its kind was written lately; the next that is written counts those left out.
 pub(crate) fn notice(kind: Notice, what: core::fmt::Arguments<'_>) {
-    thread_local!(static LAST: core::cell::RefCell<[Seldom; 6]> = const { core::cell::RefCell::new([Seldom::NEVER; 6]) });
+    thread_local!(static LAST: core::cell::RefCell<[Seldom; 7]> = const { core::cell::RefCell::new([Seldom::NEVER; 7]) });
     let now_ms = clock::wall().as_ms();
     if let Some(left_out) = LAST.with_borrow_mut(|last| last[kind as usize].admit(now_ms)) {
         match left_out {
-            0 => log::warn!("{what}"),
-            1 => log::warn!("{what} (and one more like this since the last line)"),
-            _ => log::warn!("{what} (and {left_out} more like this since the last line)"),
+            0 => log::warn!(target: "sprat", "{what}"),
+            1 => log::warn!(target: "sprat", "{what} (and one more like this since the last line)"),
+            _ => log::warn!(target: "sprat", "{what} (and {left_out} more like this since the last line)"),
         }
     } else {
-        log::debug!("{what}");
+        log::debug!(target: "sprat", "{what}");
     }
 }
 

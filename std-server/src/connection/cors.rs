@@ -44,6 +44,18 @@ impl Cors {
         self.origins != Origins::None
     }
 
+    /// Whether a page may open a WebSocket, which browsers leave to servers to decide (RFC 6455, section 10.2): one of the
+    /// server's own host, whatever its port, or of an origin that is allowed. Who names no origin is no browser.
+    pub(crate) fn admits(&self, origin: Option<&[u8]>, host: Option<&[u8]>) -> bool {
+        let Some(origin) = origin else { return true };
+        let is_own = || host_name(authority(origin)).eq_ignore_ascii_case(host_name(host.unwrap_or_default()));
+        match &self.origins {
+            Origins::All | Origins::Echo => true,
+            Origins::List(list) => list.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(origin)) || is_own(),
+            Origins::None => is_own(),
+        }
+    }
+
     /// The header fields for an answer, each with its line end in front.
     pub(crate) fn fields(&self, origin: Option<&[u8]>) -> String {
         let mut fields = self.origin_fields(origin);
@@ -94,6 +106,19 @@ impl Cors {
         }
         fields
     }
+}
+
+/// What stands behind the scheme of an origin; of `null`, nothing that is a host.
+fn authority(origin: &[u8]) -> &[u8] {
+    let scheme_len = origin.windows(3).position(|window| window == b"://");
+    scheme_len.map_or(b"?", |len| &origin[len + 3..])
+}
+
+/// A host without its port.
+fn host_name(host: &[u8]) -> &[u8] {
+    // The colons in an IPv6 address stand before its bracket.
+    let port = host.iter().rposition(|byte| matches!(byte, b':' | b']')).filter(|at| host[*at] == b':');
+    port.map_or(host, |at| &host[..at])
 }
 
 fn add(fields: &mut String, name: &str, value: &str) {
@@ -172,6 +197,38 @@ mod tests {
         assert_eq!(origins("echo").fields(Some(b"https://a.example")), listed);
         assert_eq!(origins("*").fields(Some(b"x")), "\r\nAccess-Control-Allow-Origin: *");
         assert_eq!(origins("none").fields(Some(b"https://a.example")), "");
+    }
+
+    #[test]
+    fn a_websocket_is_for_pages_of_the_same_host_and_of_allowed_origins() {
+        let admits = |cors: &str, origin: &str, host: &str| {
+            origins(cors).admits(Some(origin.as_bytes()).filter(|origin| !origin.is_empty()), Some(host.as_bytes()))
+        };
+        for (cors, origin, host, expected) in [
+            ("none", "", "a.example", true),
+            ("none", "https://a.example", "a.example", true),
+            ("none", "https://A.example:8443", "a.example:3000", true),
+            ("none", "http://localhost:5173", "localhost:3000", true),
+            ("none", "http://[::1]:5173", "[::1]:3000", true),
+            ("none", "http://[::1]", "[::1]:3000", true),
+            ("none", "http://[::2]", "[::1]", false),
+            ("none", "https://evil.example", "a.example", false),
+            ("none", "https://a.example.evil.example", "a.example", false),
+            ("none", "https://evil.example:443", "a.example:443", false),
+            ("none", "https://a.example@evil.example", "a.example", false),
+            ("none", "null", "a.example", false),
+            ("none", "null", "null", false),
+            ("none", "https://", "a.example", false),
+            ("https://b.example", "https://b.example", "a.example", true),
+            ("https://b.example", "http://b.example", "a.example", false),
+            ("https://b.example", "https://a.example", "a.example", true),
+            ("*", "https://evil.example", "a.example", true),
+            ("echo", "null", "a.example", true),
+            ("null", "null", "a.example", true),
+        ] {
+            assert_eq!(admits(cors, origin, host), expected, "{cors} {origin} {host}");
+        }
+        assert!(!origins("none").admits(Some(b"https://a.example"), None));
     }
 
     #[test]

@@ -91,6 +91,10 @@ struct Connection<A: App> {
 /// CLOSE (Engine.IO protocol, "Packet encoding").
 const CLOSE_PACKET: &[u8] = b"1";
 
+/// The answer to a WebSocket of a page that may have none (RFC 6455, section 4.2.2, step 4).
+const OTHER_SITE: Response =
+    Response { status: 403, content_type: Some("text/html"), body: "Origin not allowed", close: true };
+
 /// How the connection goes on after a request.
 enum Next {
     /// With another request.
@@ -165,6 +169,15 @@ impl<A: App> Connection<A> {
             self.incoming.consume(len);
             let response = Response { status: 204, content_type: None, body: "", close: false };
             return self.respond(&response, b"", &mut request).await;
+        }
+        let host = head.header("x-forwarded-host").filter(|_| site.peers.is_trusted(self.address.ip()));
+        if is_ours
+            && request.websocket.is_some()
+            && !site.cors.admits(head.header("origin"), host.or(head.header("host")))
+        {
+            notice(Notice::Origin, format_args!("WebSocket of {} refused: it is another site's", self.client.ip()));
+            self.incoming.consume(len);
+            return self.respond(&OTHER_SITE, OTHER_SITE.body.as_bytes(), &mut request).await;
         }
         let is_script =
             is_ours && matches!(head.method(), "GET" | "HEAD") && site.pages.has_client_script(head.target());

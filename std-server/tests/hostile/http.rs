@@ -143,3 +143,24 @@ fn a_thousand_requests_in_one_write_are_answered_in_turn() {
     assert!((0..1_000).all(|_| raw.answer().status() == "400"));
     sent.join().expect("no panic").expect("all is taken");
 }
+
+#[test]
+fn pages_of_other_sites_get_no_websocket() {
+    let server = Server::start(&["--cors-origin", "https://friend.example"]);
+    let status = |origin: &str| server.upgrade(&format!("Origin: {origin}\r\n")).answer().status().to_owned();
+    for (origin, expected) in [
+        ("http://localhost", "101"),
+        ("http://localhost:5173", "101"),
+        ("https://friend.example", "101"),
+        ("https://evil.example", "403"),
+        ("https://localhost.evil.example", "403"),
+        ("null", "403"),
+    ] {
+        assert_eq!(status(origin), expected, "{origin}");
+    }
+    server.logged("WebSocket of 127.0.0.1 refused: it is another site's");
+    // Over polling, it is the browser that keeps the answer from the page.
+    let answer = server.connect().ask("GET", OPEN, "Origin: https://evil.example\r\n", "");
+    assert_eq!(answer.field("Access-Control-Allow-Origin"), None);
+    assert_eq!(server.upgrade("").answer().status(), "101", "no browser");
+}

@@ -186,7 +186,7 @@ fn the_handshake_is_what_the_client_asked_for() {
         });
     });
     block_on(async {
-        let mut client = server.open("&token=a%20b", &[("X-Test", "1"), ("Origin", "http://x")]).await;
+        let mut client = server.open("&token=a%20b", &[("X-Test", "1"), ("Origin", "https://localhost")]).await;
         client.join("/", "").await;
         assert_eq!(client.ask(r#"["handshake"]"#).await, r#"["a b","1"]"#);
     });

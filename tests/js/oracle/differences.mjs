@@ -33,6 +33,12 @@ export default {
   "websocket: repeated and swapped placeholders": PASSED_ON,
   "websocket: attachments that no placeholder refers to": PASSED_ON,
 
+  "cors: a WebSocket of another site": refusedUpgrade(
+    "Browsers leave it to servers which pages may open WebSockets (RFC 6455, section 10.2); --cors-origin allows others",
+    { status: 101, headers: { upgrade: "websocket" }, body: "" },
+    { ...html("Origin not allowed"), status: 403 },
+  ),
+
   "upgrade refused: EIO 3": EIO_BEFORE_THE_UPGRADE,
   "upgrade refused: EIO missing": EIO_BEFORE_THE_UPGRADE,
   "upgrade refused: a version that is unknown": refusedUpgrade(
