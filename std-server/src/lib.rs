@@ -29,6 +29,7 @@ pub mod io;
 pub mod logging;
 pub mod memory;
 pub mod pages;
+mod partials;
 mod peers;
 mod reactor;
 mod serve;

@@ -20,6 +20,7 @@ use crate::hooks::Hooks;
 use crate::io::Handshakes;
 use crate::logging::{Notice, notice};
 use crate::pages::Pages;
+use crate::partials::Partials;
 use crate::peers::{Peers, Refused};
 use crate::reactor::{self, Source, Timer};
 use crate::service::Service;
@@ -132,6 +133,7 @@ pub(crate) fn serve_with<A: App + 'static>(
         hooks: core::mem::take(&mut background.hooks),
         limits: config::Limits { unread_timeout: config.unread_timeout(), ..config.limits.clone() },
         peers: Peers::new(&config.limits, clock),
+        partials: Partials::new(config.limits.max_incoming_bytes),
         stopping,
     };
     let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
@@ -391,7 +393,8 @@ mod tests {
     use super::*;
 
     /// What is a limit of the host's own connections, not of the core.
-    const HOST: [&str; 12] = [
+    const HOST: [&str; 13] = [
+        "max-incoming",
         "max-connections",
         "max-connections-by-address",
         "handshake-rate",

@@ -60,6 +60,9 @@ pub struct Limits {
     /// Bytes queued for all clients, names of rooms and what else is kept. By default 67,108,864. Events kept for recovery are
     /// forgotten, then the client that has gone longest without taking anything is closed.
     pub max_outboxes_bytes: usize,
+    /// Bytes of all heads, bodies and messages that have come in part, those under 4 KiB not counted. By default 67,108,864. The
+    /// connection whose is oldest is cut off.
+    pub max_incoming_bytes: usize,
     /// Nesting of JSON from a client. By default 128. Deeper ends the session.
     pub max_json_depth: usize,
     /// Acknowledgements that one socket may owe. By default 256. A further emit that wants one fails.
@@ -98,6 +101,7 @@ impl Default for Limits {
             max_outbox_bytes: 1 << 20,
             max_outbox_packets: 4_096,
             max_outboxes_bytes: 64 << 20,
+            max_incoming_bytes: 64 << 20,
             max_json_depth: 128,
             max_acks_by_socket: 256,
             max_rooms_by_socket: 256,
@@ -182,6 +186,9 @@ pub(super) const LIMITS: &[Setting] = &[
     }),
     size("max-outboxes", "Bytes queued for all clients together.", "bytes", 10_000..=4_000_000_000, |limits| {
         &mut limits.max_outboxes_bytes
+    }),
+    size("max-incoming", "Bytes of all that has come in part.", "bytes", 10_000..=4_000_000_000, |limits| {
+        &mut limits.max_incoming_bytes
     }),
     size("max-json-depth", "Nesting of JSON from a client.", "levels", 1..=1_024, |limits| &mut limits.max_json_depth),
     size("max-acks", "Acknowledgements that one socket may owe.", "acknowledgements", 0..=65_535, |limits| {

@@ -1,7 +1,6 @@
 //! HTTP/1.1 on one connection: where a request goes, to the pages or to the engine, and how it is answered.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -23,6 +22,7 @@ use crate::engine::{Engine, LineHandle, Packet};
 use crate::hooks::{ConnectionError, Hooks};
 use crate::logging::{Notice, notice};
 use crate::pages::{PageRequest, PageResponse, Pages};
+use crate::partials::Partials;
 use crate::peers::{Counted, Peers, Refused};
 use crate::reactor::{Source, Timer};
 
@@ -39,6 +39,7 @@ pub(crate) struct Site<A: App> {
     pub(crate) hooks: Hooks,
     pub(crate) limits: Limits,
     pub(crate) peers: Rc<Peers>,
+    pub(crate) partials: Rc<Partials>,
     /// Closed when the server stops: connections that wait for a request end.
     pub(crate) stopping: async_channel::Receiver<()>,
 }
@@ -46,7 +47,7 @@ pub(crate) struct Site<A: App> {
 /// Serves one connection to its end.
 pub(crate) async fn serve<A: App>(stream: Source<TcpStream>, address: SocketAddr, site: Rc<Site<A>>) {
     let line = site.engine.line();
-    let incoming = Incoming::new(Stream::new(stream), site.limits.max_head_bytes);
+    let incoming = Incoming::new(Stream::new(stream, site.partials.begin()), site.limits.max_head_bytes);
     let connection = Connection { incoming, address, client: address, counted: None, line, site };
     // Boxed, so that the memory of this phase is given back when the connection has become a WebSocket.
     if let Some(mut upgraded) = Box::pin(connection.requests()).await {
@@ -126,13 +127,17 @@ impl<A: App> Connection<A> {
                 };
             match next {
                 // Who asks without a pause does not keep the others from their turn.
-                Next::Request => smol::future::yield_now().await,
+                Next::Request => {
+                    self.incoming.stream.settle();
+                    smol::future::yield_now().await;
+                }
                 Next::Linger => {
                     linger(&mut self.incoming.stream).await;
                     return None;
                 }
                 Next::Drop => return None,
                 Next::WebSocket(behind) => {
+                    self.incoming.stream.settle();
                     let Self { incoming: Incoming { stream, received, .. }, line, counted, .. } = self;
                     return Some(Upgraded { stream, received, line, behind, counted });
                 }
@@ -350,8 +355,11 @@ impl<A: App> Connection<A> {
         match smol::future::or(answered, read).await {
             None => Ok(()),
             Some(Some(Ok(body))) => {
-                self.bring_body(id, session, body.as_deref()).await;
-                Ok(())
+                let brought = self.bring_body(id, session, body.as_deref()).await;
+                if brought.is_err() {
+                    self.line.request_lost(id, session);
+                }
+                brought
             }
             Some(failed) => {
                 self.line.request_lost(id, session);
@@ -363,28 +371,42 @@ impl<A: App> Connection<A> {
 
     /// Brings a body to the engine, a few packets at a time, so that what they cause is sent in between: a body may hold
     /// thousands, each of them for everybody.
-    async fn bring_body(&mut self, id: RequestId, session: SessionId, body: Option<&[u8]>) {
-        let Some(mut rest) = body else { return self.line.body(id, session, None) };
+    async fn bring_body(&mut self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
+        let Some(mut rest) = body else {
+            self.line.body(id, session, None);
+            return Ok(());
+        };
         let end_of_part = |rest: &[u8]| {
             let separators = rest.iter().enumerate().filter(|(_, byte)| **byte == payload::SEPARATOR);
             separators.map(|(at, _)| at).nth(BODY_PART_PACKETS - 1)
         };
         while let Some(end) = end_of_part(rest) {
             self.line.body_part(id, session, &rest[..end]);
-            self.slow_down(session, BODY_PART_PACKETS, end).await;
+            self.slow_down(session, BODY_PART_PACKETS, end).await?;
             rest = &rest[end + 1..];
         }
         let packets = 1 + rest.iter().filter(|byte| **byte == payload::SEPARATOR).count();
-        self.slow_down(session, packets, rest.len()).await;
+        self.slow_down(session, packets, rest.len()).await?;
         self.line.body(id, session, Some(rest));
+        Ok(())
     }
 
-    /// Lets the others have their turn, and who sends more than it may wait.
-    async fn slow_down(&self, session: SessionId, packets: usize, bytes: usize) {
-        match self.line.charge(session, packets, bytes) {
-            Duration::ZERO => smol::future::yield_now().await,
-            wait => _ = Timer::after(wait).await,
+    /// Lets the others have their turn, and who sends more than it may wait. What waits may have to make room meanwhile.
+    async fn slow_down(&self, session: SessionId, packets: usize, bytes: usize) -> io::Result<()> {
+        let wait = self.line.charge(session, packets, bytes);
+        if wait.is_zero() {
+            smol::future::yield_now().await;
+            return Ok(());
         }
+        let waited = async {
+            Timer::after(wait).await;
+            Ok(())
+        };
+        let cut = async {
+            self.incoming.stream.until_cut().await;
+            Err(io::ErrorKind::OutOfMemory.into())
+        };
+        smol::future::or(waited, cut).await
     }
 
     /// Answers a poll with all packets that wait.

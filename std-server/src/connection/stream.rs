@@ -7,6 +7,8 @@ use std::net::{Shutdown, TcpStream};
 
 use smol::io::{AsyncRead, AsyncWrite};
 
+use crate::logging::{Notice, notice};
+use crate::partials::Partial;
 use crate::reactor::Source;
 
 /// The stream of one connection.
@@ -25,14 +27,26 @@ pub(crate) struct Stream {
     is_reserved: bool,
     /// tungstenite had to wait, or has sent a frame in part.
     is_control_waiting: bool,
+    /// What has come and is not complete.
+    partial: Partial,
 }
 
 /// Reads in a row before the other connections get their turn.
 const READS_MAX: u8 = 16;
 
 impl Stream {
-    pub(crate) const fn new(source: Source<TcpStream>) -> Self {
-        Self { source, reads: 0, is_reserved: false, is_control_waiting: false }
+    pub(crate) const fn new(source: Source<TcpStream>, partial: Partial) -> Self {
+        Self { source, reads: 0, is_reserved: false, is_control_waiting: false, partial }
+    }
+
+    /// All that has come is complete and dealt with.
+    pub(crate) fn settle(&mut self) {
+        self.partial.settle();
+    }
+
+    /// Waits until what has come must go, to make room for what others send.
+    pub(crate) async fn until_cut(&self) {
+        core::future::poll_fn(|cx| self.partial.poll_cut(cx)).await;
     }
 
     /// Sends what fits of some pieces, for whoever has reserved the stream.
@@ -43,9 +57,9 @@ impl Stream {
         })
     }
 
-    /// Whether the system has said that there is something to read.
+    /// Whether the system has said that there is something to read, or a read would end the connection.
     pub(crate) fn is_readable(&self) -> bool {
-        self.source.is_readable()
+        self.source.is_readable() || self.partial.is_cut()
     }
 
     /// Keeps the socket for packets, or lets tungstenite have it again.
@@ -74,7 +88,16 @@ impl AsyncRead for Stream {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if stream.partial.is_cut() {
+            let peer =
+                stream.source.io().peer_addr().map_or_else(|_| "somebody".to_owned(), |peer| peer.ip().to_string());
+            notice(Notice::Incoming, format_args!("connection of {peer} cut: all that has come in part is too much"));
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
         let read = stream.source.poll_read(cx, |mut socket| socket.read(buffer));
+        if let Poll::Ready(Ok(len)) = &read {
+            stream.partial.add(*len, cx);
+        }
         match &read {
             // The end of the stream stays readable: it must be seen again by whoever reads next.
             Poll::Ready(Ok(len)) if *len > 0 && *len < buffer.len() => {

@@ -154,6 +154,9 @@ impl<E: Endpoint> Link<E> {
     }
 
     fn receive(&mut self, message: Message) -> Option<End> {
+        if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
+            self.socket.get_mut().stream.settle();
+        }
         let wait = match message {
             Message::Text(text) => self.endpoint.message(app::Message::Text(text.as_str())),
             Message::Binary(bytes) => self.endpoint.message(app::Message::Binary(&bytes)),

@@ -176,3 +176,53 @@ fn many_bytes_count_as_many_packets_do() {
     watcher.echo(1);
     flooder.echo(2);
 }
+
+/// The beginning of a POST of 100,000 bytes.
+fn part(target: &str, sent: usize) -> String {
+    format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{}", "4".repeat(sent))
+}
+
+#[test]
+fn of_too_many_bodies_in_part_the_first_is_cut_off() {
+    let server = Server::start(&["--max-incoming", "200000"]);
+    let mut watcher = server.join();
+    let targets: Vec<String> = (0..3).map(|_| server.join_polling()).collect();
+    let mut parts: Vec<_> = targets
+        .iter()
+        .map(|target| {
+            let mut raw = server.connect();
+            raw.send(part(target, 80_000).as_bytes());
+            watcher.echo(1);
+            raw
+        })
+        .collect();
+    assert!(parts[0].ends());
+    server.logged("cut: all that has come in part is too much");
+    assert_eq!(server.connect().ask("GET", &targets[0], "", "").status(), "400");
+    parts[1].send("4".repeat(20_000).as_bytes());
+    assert_eq!(parts[1].answer().body, "ok");
+    watcher.echo(2);
+}
+
+#[test]
+fn of_too_many_messages_in_part_the_first_is_cut_off() {
+    let server = Server::start(&["--max-incoming", "200000"]);
+    let mut watcher = server.join();
+    let message = format!(r#"42["name","{}"]"#, "x".repeat(90_000));
+    let frame = frame(TEXT, message.as_bytes());
+    let mut parts: Vec<_> = (0..3)
+        .map(|_| {
+            let mut raw = server.join();
+            raw.send(&frame[..80_000]);
+            watcher.echo(1);
+            raw
+        })
+        .collect();
+    assert!(parts[0].ends());
+    server.logged("cut: all that has come in part is too much");
+    for raw in &mut parts[1..] {
+        raw.send(&frame[80_000..]);
+        raw.echo(2);
+    }
+    watcher.echo(3);
+}
