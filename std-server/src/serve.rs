@@ -8,12 +8,13 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::rc::Rc;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Receiver;
 use smol::LocalExecutor;
 use sprat_core::{App, Limits, Server, time};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigProblem};
+use crate::connection::date::Date;
 use crate::connection::http::{self, Site};
 use crate::engine::Engine;
 use crate::hooks::Hooks;
@@ -117,7 +118,6 @@ pub(crate) fn serve_with<A: App + 'static>(
     if let Some(warning) = descriptors.warning() {
         log::warn!("{warning}");
     }
-    let (stop_connections, stopping) = async_channel::bounded(1);
     let site = Site {
         engine: Engine::new(server, Clock::start(), background.handshakes.clone()),
         pages,
@@ -126,11 +126,11 @@ pub(crate) fn serve_with<A: App + 'static>(
         cookie: config.cookie.clone(),
         compressed_bytes_min: config.compressed_bytes_min,
         hooks: core::mem::take(&mut background.hooks),
-        stopping,
+        date: Date::default(),
     };
     let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
     let executor = Rc::new(LocalExecutor::new());
-    let start = Started { listeners, max_clients: config.max_clients, ready, stop_connections };
+    let start = Started { listeners, max_clients: config.max_clients, ready };
     let server = run(&executor, Rc::new(site), start, background);
     reactor::block_on(executor.run(server)).map_err(ServeError::new)?
 }
@@ -141,8 +141,6 @@ struct Started {
     max_clients: usize,
     /// What it says then.
     ready: String,
-    /// Dropped, it ends the connections that wait for a request.
-    stop_connections: Sender<()>,
 }
 
 async fn run<A: App + 'static>(
@@ -151,7 +149,7 @@ async fn run<A: App + 'static>(
     started: Started,
     background: Background<A>,
 ) -> Result<(), ServeError> {
-    let Started { listeners, max_clients, ready, stop_connections } = started;
+    let Started { listeners, max_clients, ready } = started;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let (stopped, watch) = shutdown::watch().map_err(ServeError::new)?;
     executor.spawn(watch).detach();
@@ -179,7 +177,6 @@ async fn run<A: App + 'static>(
     // Nobody comes in any more.
     drop(accepting);
     site.engine.shut_down();
-    drop(stop_connections);
     let gone = async {
         while connections.open.get() > 0 {
             Timer::after(SHUTDOWN_LOOK).await;

@@ -13,12 +13,11 @@ use sprat_core::{Answer, App, Refusal, RequestId, Response, SessionId, Transport
 
 use crate::connection::cookie::Cookie;
 use crate::connection::cors::Cors;
+use crate::connection::date::Date;
 use crate::connection::incoming::{Incoming, linger};
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
-use crate::connection::{
-    BODY_PART_PACKETS, BODY_TIMEOUT, HEAD_TIMEOUT, WRITE_TIMEOUT, compression, date, websocket, within,
-};
+use crate::connection::{BODY_PART_PACKETS, BODY_TIMEOUT, HEAD_TIMEOUT, WRITE_TIMEOUT, compression, websocket, within};
 use crate::engine::{Engine, LineHandle, Packet};
 use crate::hooks::{ConnectionError, Hooks};
 use crate::pages::{PageRequest, PageResponse, Pages};
@@ -35,8 +34,7 @@ pub(crate) struct Site<A: App> {
     /// From this length on the body of a poll is compressed; 0: none is.
     pub(crate) compressed_bytes_min: usize,
     pub(crate) hooks: Hooks,
-    /// Closed when the server stops: connections that wait for a request end.
-    pub(crate) stopping: async_channel::Receiver<()>,
+    pub(crate) date: Date,
 }
 
 /// Serves one connection to its end.
@@ -96,14 +94,12 @@ impl<A: App> Connection<A> {
     async fn requests(mut self) -> Option<Upgraded<A>> {
         loop {
             let stopping = async {
-                // It is only ever closed.
-                let _ = self.site.stopping.recv().await;
-                Some(Ok(None))
+                core::future::poll_fn(|cx| self.line.poll_stopping(cx)).await;
+                Some(Ok(false))
             };
             let next = match smol::future::or(within(HEAD_TIMEOUT, self.incoming.head()), stopping).await {
-                Some(Ok(Some(Ok(len)))) => self.request(len).await.unwrap_or(Next::Drop),
-                Some(Ok(Some(Err(status)))) => self.refuse_head(status).await,
-                Some(Ok(None) | Err(_)) => Next::Drop,
+                Some(Ok(true)) => self.request().await.unwrap_or(Next::Drop),
+                Some(Ok(false) | Err(_)) => Next::Drop,
                 None if self.incoming.received.is_empty() => Next::Drop,
                 None => self.refuse_head(408).await,
             };
@@ -127,13 +123,18 @@ impl<A: App> Connection<A> {
         log::debug!("request refused: {status} {}", reason_phrase(status));
         let response = Response { status, content_type: None, body: "", close: true };
         let mut bytes = Vec::new();
-        response.encode_head(0, false, date().as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
+        let date = self.site.date.field();
+        response.encode_head(0, false, date.as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
         if self.write(&bytes).await.is_ok() { Next::Linger } else { Next::Drop }
     }
 
-    /// Answers the request whose head is the first `len` bytes received.
-    async fn request(&mut self, len: usize) -> io::Result<Next> {
-        let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.incoming.received) else { return Ok(Next::Drop) };
+    /// Answers the request whose head has come.
+    async fn request(&mut self) -> io::Result<Next> {
+        let (head, len) = match self.incoming.parse() {
+            Ok(Some(parsed)) => parsed,
+            Ok(None) => return Ok(self.refuse_head(400).await),
+            Err(status) => return Ok(self.refuse_head(status).await),
+        };
         let mut request = Request::of(&head);
         let site = Rc::clone(&self.site);
         let is_ours = head.target().starts_with(&site.prefix);
@@ -144,11 +145,18 @@ impl<A: App> Connection<A> {
             let response = Response { status: 204, content_type: None, body: "", close: false };
             return self.respond(&response, b"", &mut request).await;
         }
-        let is_script =
-            is_ours && matches!(head.method(), "GET" | "HEAD") && site.pages.has_client_script(head.target());
+        let is_script = is_ours
+            && !head.path().ends_with('/')
+            && matches!(head.method(), "GET" | "HEAD")
+            && site.pages.has_client_script(head.target());
         if is_ours && !is_script {
             request.for_engine(&head, &site.cors, &site.hooks, site.compressed_bytes_min > 0, self.address);
-            return self.engine_request(len, request).await;
+            if site.hooks.decide_handshakes() {
+                return self.decided_request(len, request).await;
+            }
+            let brought = self.bring(&head, &mut request);
+            self.incoming.consume(len);
+            return self.engine_answer(brought, request).await;
         }
         if site.hooks.echo_websockets && matches!(request.websocket, Some(Ok(_))) {
             self.incoming.consume(len);
@@ -158,36 +166,39 @@ impl<A: App> Connection<A> {
         let response = page(&site.pages, &head).await;
         self.incoming.consume(len);
         let keep_alive = request.keep_alive && request.body.is_nothing();
-        self.write(&page_bytes(&response, keep_alive, &(fields + &date()))).await?;
+        let fields = fields + &site.date.field();
+        self.write(&page_bytes(&response, keep_alive, &fields)).await?;
         self.write(&response.body).await?;
         Ok(if keep_alive { Next::Request } else { Next::Linger })
     }
 
-    /// Answers a request that is for the engine.
-    async fn engine_request(&mut self, len: usize, mut request: Request) -> io::Result<Next> {
-        let site = Rc::clone(&self.site);
-        if site.hooks.decide_handshakes()
-            && let Some(denied) = Box::pin(self.ask_hooks(len)).await
+    /// Brings a request to the engine, unless it cannot become the WebSocket that it asks for.
+    fn bring(&self, head: &RequestHead<'_>, request: &mut Request) -> Result<RequestId, Response> {
+        if let Some(Err(bad)) = request.websocket
+            && self.line.check(head).is_ok()
         {
+            request.fields.push_str(bad.field());
+            return Err(Response { status: 400, content_type: Some("text/html"), body: bad.message(), close: true });
+        }
+        let id = self.line.request(head, self.address);
+        if let (Some(told), Some(refusal)) = (&self.site.hooks.connection_error, self.line.refusal()) {
+            told(&ConnectionError::of(handshake(head, self.address), refusal, head.method()));
+        }
+        Ok(id)
+    }
+
+    /// Answers a request for the engine if the application lets it pass.
+    async fn decided_request(&mut self, len: usize, mut request: Request) -> io::Result<Next> {
+        if let Some(denied) = Box::pin(self.ask_hooks(len)).await {
             self.incoming.consume(len);
             let Some((response, body)) = denied.response(request.websocket.is_some()) else { return Ok(Next::Drop) };
             return self.respond(&response, body.as_bytes(), &mut request).await;
         }
-        let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.incoming.received) else { return Ok(Next::Drop) };
-        if let Some(Err(bad)) = request.websocket
-            && self.line.check(&head).is_ok()
-        {
-            self.incoming.consume(len);
-            request.fields.push_str(bad.field());
-            let response = Response { status: 400, content_type: Some("text/html"), body: bad.message(), close: true };
-            return self.respond(&response, response.body.as_bytes(), &mut request).await;
-        }
-        let id = self.line.request(&head, self.address);
-        if let (Some(told), Some(refusal)) = (&site.hooks.connection_error, self.line.refusal()) {
-            told(&ConnectionError::of(handshake(&head, self.address), refusal, head.method()));
-        }
+        // The hooks may have taken their time: its bytes were not borrowed meanwhile.
+        let Ok(Some((head, _))) = self.incoming.parse() else { return Ok(Next::Drop) };
+        let brought = self.bring(&head, &mut request);
         self.incoming.consume(len);
-        self.engine_answer(id, request).await
+        self.engine_answer(brought, request).await
     }
 
     /// Asks the application about a handshake. Whatever else is wrong with a request is found by the engine.
@@ -234,7 +245,11 @@ impl<A: App> Connection<A> {
     }
 
     /// Waits for what the engine says about a request, and does it.
-    async fn engine_answer(&mut self, id: RequestId, mut request: Request) -> io::Result<Next> {
+    async fn engine_answer(&mut self, brought: Result<RequestId, Response>, mut request: Request) -> io::Result<Next> {
+        let id = match brought {
+            Ok(id) => id,
+            Err(response) => return self.respond(&response, response.body.as_bytes(), &mut request).await,
+        };
         loop {
             let answer = core::future::poll_fn(|cx| self.line.poll_answer(cx)).await;
             match answer {
@@ -385,7 +400,7 @@ impl<A: App> Connection<A> {
         // Who waits to be told that the body is wanted may send it or not.
         let is_readable = request.body.is_nothing() || (request.body.may_be_short() && !request.expects_continue);
         let keep_alive = request.keep_alive && !response.close && is_readable;
-        let mut fields = date();
+        let mut fields = self.site.date.field();
         fields.push_str(&request.fields);
         if response.status == 200 {
             fields.push_str(&request.success_fields);
@@ -448,10 +463,6 @@ impl Denied {
 fn sid_in(body: &[u8]) -> &str {
     let sid = body.strip_prefix(b"0{\"sid\":\"").and_then(|rest| rest.get(..Sid::LEN));
     sid.and_then(|sid| core::str::from_utf8(sid).ok()).unwrap_or_default()
-}
-
-fn date() -> String {
-    date::field(crate::clock::wall())
 }
 
 async fn page(pages: &Pages, head: &RequestHead<'_>) -> PageResponse {

@@ -3,7 +3,7 @@
 mod compression;
 pub(crate) mod cookie;
 pub(crate) mod cors;
-mod date;
+pub(crate) mod date;
 mod endpoint;
 pub(crate) mod http;
 mod incoming;
