@@ -1,5 +1,7 @@
 //! The one place that reads a clock. Everything else is told what time it is.
 
+use std::time::SystemTime;
+
 use sprat_core::time::{Instant, Now, UnixTime};
 
 /// The clocks of this machine: monotonic time since the server started, and the wall time.
@@ -43,12 +45,15 @@ pub fn instant() -> std::time::Instant {
 /// What the wall clock says now.
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
 pub fn wall() -> UnixTime {
-    unix_time(time::OffsetDateTime::now_utc())
+    unix_time(SystemTime::now())
 }
 
-fn unix_time(date_time: time::OffsetDateTime) -> UnixTime {
-    let ms = date_time.unix_timestamp_nanos().div_euclid(1_000_000);
-    UnixTime::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
+fn unix_time(time: SystemTime) -> UnixTime {
+    let ms = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()),
+        Err(before) => i64::try_from(before.duration().as_nanos().div_ceil(1_000_000)).map(|ms| -ms),
+    };
+    UnixTime::from_ms(ms.unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -87,7 +92,7 @@ mod tests {
     fn milliseconds_round_down_also_before_the_epoch() {
         for (ns, ms) in [(0, 0), (1_999_999, 1), (-1, -1), (-1_000_000, -1), (-1_000_001, -2)] {
             let date_time = time::OffsetDateTime::from_unix_timestamp_nanos(ns).unwrap();
-            assert_eq!(unix_time(date_time).as_ms(), ms, "{ns}");
+            assert_eq!(unix_time(date_time.into()).as_ms(), ms, "{ns}");
         }
     }
 }

@@ -51,6 +51,8 @@ struct Inner<A> {
     clients: Vec<Client>,
     packet_rate: Rate,
     byte_rate: Rate,
+    /// Nobody is to wait for another request.
+    is_stopping: bool,
     /// Where clients' first requests are kept, for applications that want to know.
     handshakes: Option<Rc<RefCell<Handshakes>>>,
 }
@@ -119,6 +121,7 @@ impl<A: App> Engine<A> {
             clients: Vec::new(),
             packet_rate: rate(limits.packet_rate),
             byte_rate: rate(limits.byte_rate),
+            is_stopping: false,
             handshakes,
         };
         Self { inner: Rc::new(RefCell::new(inner)) }
@@ -150,6 +153,10 @@ impl<A: App> Engine<A> {
         let inner = &mut *self.inner.borrow_mut();
         inner.server.shut_down();
         inner.drive(Input::Tick, None);
+        inner.is_stopping = true;
+        for line in &inner.lines {
+            line.wake_unless(false);
+        }
     }
 
     /// Does what is due, for ever.
@@ -279,6 +286,12 @@ impl<A: App> Inner<A> {
 }
 
 impl Line {
+    fn set_waker(&mut self, cx: &Context<'_>) {
+        if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+
     fn wake_unless(&self, running: bool) {
         // It stays for the next time: the line is the same task's as long as it waits.
         if !running && let Some(waker) = &self.waker {
@@ -336,10 +349,20 @@ impl<A: App> LineHandle<A> {
         match line.answer.take() {
             Some(answer) => Poll::Ready(answer),
             None => {
-                line.waker = Some(cx.waker().clone());
+                line.set_waker(cx);
                 Poll::Pending
             }
         }
+    }
+
+    /// Ready when the server stops: connections that wait for a request end.
+    pub(crate) fn poll_stopping(&self, cx: &Context<'_>) -> Poll<()> {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        if inner.is_stopping {
+            return Poll::Ready(());
+        }
+        inner.lines[self.index as usize].set_waker(cx);
+        Poll::Pending
     }
 
     /// Ready when the answer to a parked request is there.
@@ -348,7 +371,7 @@ impl<A: App> LineHandle<A> {
         if line.answer.is_some() {
             return Poll::Ready(());
         }
-        line.waker = Some(cx.waker().clone());
+        line.set_waker(cx);
         Poll::Pending
     }
 
@@ -387,9 +410,7 @@ impl<A: App> LineHandle<A> {
     /// What the server wants of the WebSocket since this was asked last. Whoever asks is woken for the next time.
     pub(crate) fn take_signals(&self, cx: &Context<'_>) -> Signals {
         let line = &mut self.engine.inner.borrow_mut().lines[self.index as usize];
-        if line.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
-            line.waker = Some(cx.waker().clone());
-        }
+        line.set_waker(cx);
         core::mem::take(&mut line.signals)
     }
 

@@ -8,12 +8,13 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Receiver;
 use smol::LocalExecutor;
 use sprat_core::{App, Limits, Response, Server, time};
 
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigProblem};
+use crate::connection::date::Date;
 use crate::connection::http::{self, Site};
 use crate::engine::Engine;
 use crate::hooks::Hooks;
@@ -121,7 +122,6 @@ pub(crate) fn serve_with<A: App + 'static>(
     if let Some(warning) = descriptors.warning() {
         log::warn!("{warning}");
     }
-    let (stop_connections, stopping) = async_channel::bounded(1);
     let clock = Clock::start();
     let site = Site {
         engine: Engine::new(server, clock, &config.limits, background.handshakes.clone()),
@@ -134,11 +134,11 @@ pub(crate) fn serve_with<A: App + 'static>(
         limits: config::Limits { unread_timeout: config.unread_timeout(), ..config.limits.clone() },
         peers: Peers::new(&config.limits, clock),
         partials: Partials::new(config.limits.max_incoming_bytes),
-        stopping,
+        date: Date::default(),
     };
     let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
     let executor = Rc::new(LocalExecutor::new());
-    let start = Started { listeners, connections_max: connections_max(config), ready, stop_connections };
+    let start = Started { listeners, connections_max: connections_max(config), ready };
     let server = run(&executor, Rc::new(site), start, background);
     reactor::block_on(executor.run(server)).map_err(ServeError::new)?
 }
@@ -149,8 +149,6 @@ struct Started {
     connections_max: usize,
     /// What it says then.
     ready: String,
-    /// Dropped, it ends the connections that wait for a request.
-    stop_connections: Sender<()>,
 }
 
 async fn run<A: App + 'static>(
@@ -159,7 +157,7 @@ async fn run<A: App + 'static>(
     started: Started,
     background: Background<A>,
 ) -> Result<(), ServeError> {
-    let Started { listeners, connections_max, ready, stop_connections } = started;
+    let Started { listeners, connections_max, ready } = started;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let (stopped, watch) = shutdown::watch().map_err(ServeError::new)?;
     executor.spawn(watch).detach();
@@ -187,7 +185,6 @@ async fn run<A: App + 'static>(
     // Nobody comes in any more.
     drop(accepting);
     site.engine.shut_down();
-    drop(stop_connections);
     let gone = async {
         while connections.open.get() > 0 {
             Timer::after(SHUTDOWN_LOOK).await;

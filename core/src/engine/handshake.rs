@@ -70,7 +70,7 @@ impl<M: Memory> Engine<M> {
         if head.header("origin").is_some_and(|origin| origin.iter().any(is_control)) {
             return Err(Refusal::BadRequest);
         }
-        let upgrade = head.websocket().is_some();
+        let upgrade = head.wants_websocket();
         let revision_4 = query.value("EIO").is_some_and(|value| value.is("4"));
         let mut wish = Wish { asked, upgrade, revision_4, session: None };
         if let Some(sid) = query.value("sid").filter(|sid| !sid.is_empty()) {

@@ -36,8 +36,21 @@ pub struct RequestHead<'a> {
     target: &'a str,
     /// The header fields, each with its line end.
     fields: &'a [u8],
-    body: Body,
+    known: Known,
     is_http11: bool,
+}
+
+/// What every request is asked for, found in one look at its fields.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    body: Body,
+    /// The connection ends after the answer.
+    close: bool,
+    /// It is to be kept, which goes without saying in HTTP/1.1.
+    keep_alive: bool,
+    /// The protocol is to change, to WebSocket.
+    websocket: bool,
+    expects_continue: bool,
 }
 
 /// How long the body of a request is.
@@ -69,13 +82,11 @@ pub fn parse(bytes: &[u8]) -> Result<HeadStatus<'_>, PeerError> {
     let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
         return Err(PeerError::HttpHead);
     };
-    check_host(request.headers, version)?;
-    check_upgrade(request.headers, version)?;
     let head = RequestHead {
         method,
         target: origin_form(method, target)?,
         fields: fields(bytes.get(..len).unwrap_or_default())?,
-        body: body(request.headers, version)?,
+        known: Known::read(request.headers, version)?,
         is_http11: version == 1,
     };
     Ok(HeadStatus::Complete { head, len })
@@ -116,37 +127,80 @@ fn fields(head: &[u8]) -> Result<&[u8], PeerError> {
     Ok(request.get(line_len + 1..).unwrap_or_default())
 }
 
+impl Known {
+    fn read(headers: &[httparse::Header<'_>], version: u8) -> Result<Self, PeerError> {
+        let (mut host, mut length, mut coding) = (None, None, None);
+        let (mut close, mut keep_alive, mut expects_continue) = (false, false, false);
+        let (mut changes, mut upgrade, mut websocket) = (false, false, false);
+        for httparse::Header { name, value } in headers {
+            // The length tells most of them apart.
+            match name.len() {
+                4 if name.eq_ignore_ascii_case("Host") => set_once(&mut host, value)?,
+                6 if name.eq_ignore_ascii_case("Expect") => {
+                    expects_continue |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"100-continue"));
+                }
+                7 if name.eq_ignore_ascii_case("Upgrade") => {
+                    upgrade = true;
+                    websocket |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"websocket"));
+                }
+                10 if name.eq_ignore_ascii_case("Connection") => {
+                    for token in tokens(value) {
+                        close |= token.eq_ignore_ascii_case(b"close");
+                        keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+                        changes |= token.eq_ignore_ascii_case(b"upgrade");
+                    }
+                }
+                14 if name.eq_ignore_ascii_case("Content-Length") => set_once(&mut length, value)?,
+                17 if name.eq_ignore_ascii_case("Transfer-Encoding") => set_once(&mut coding, value)?,
+                _ => {}
+            }
+        }
+        check_host(host, version)?;
+        // RFC 9110 section 7.8 has `Upgrade` in HTTP/1.0 ignored. The client would then read the answer wrongly.
+        if version == 0 && upgrade {
+            return Err(PeerError::HttpHead);
+        }
+        Ok(Self {
+            body: body(length, coding, version)?,
+            close,
+            keep_alive: keep_alive || version == 1,
+            websocket: websocket && changes,
+            expects_continue: expects_continue && version == 1,
+        })
+    }
+}
+
+/// Notes the value of a field that may be there once.
+fn set_once<'a>(place: &mut Option<&'a [u8]>, value: &'a [u8]) -> Result<(), PeerError> {
+    match place.replace(value.trim_ascii()) {
+        None => Ok(()),
+        Some(_) => Err(PeerError::HttpHead),
+    }
+}
+
+/// The items of a comma separated list.
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
 /// One `Host` (RFC 9112 section 3.2), which only HTTP/1.0 may leave out, of characters that RFC 3986 has in a host and port.
-fn check_host(headers: &[httparse::Header<'_>], version: u8) -> Result<(), PeerError> {
+fn check_host(host: Option<&[u8]>, version: u8) -> Result<(), PeerError> {
     let is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
-    match only(headers, "Host")? {
+    match host {
         None if version == 0 => Ok(()),
         Some(host) if host.iter().all(is_good) => Ok(()),
         _ => Err(PeerError::HttpHead),
     }
 }
 
-/// RFC 9110 section 7.8 has `Upgrade` in HTTP/1.0 ignored. The client would then read the answer wrongly.
-fn check_upgrade(headers: &[httparse::Header<'_>], version: u8) -> Result<(), PeerError> {
-    let is_asked_for = headers.iter().any(|header| header.name.eq_ignore_ascii_case("Upgrade"));
-    if version == 0 && is_asked_for { Err(PeerError::HttpHead) } else { Ok(()) }
-}
-
 /// The length of the body (RFC 9112 section 6.3), refused wherever two servers in a row could disagree about it.
-fn body(headers: &[httparse::Header<'_>], version: u8) -> Result<Body, PeerError> {
-    Ok(match (only(headers, "Content-Length")?, only(headers, "Transfer-Encoding")?) {
+fn body(length: Option<&[u8]>, coding: Option<&[u8]>, version: u8) -> Result<Body, PeerError> {
+    Ok(match (length, coding) {
         (None, None) => Body::None,
         (Some(length), None) => Body::Length(saturating_decimal(length).ok_or(PeerError::HttpHead)?),
         (None, Some(coding)) if version == 1 && coding.eq_ignore_ascii_case(b"chunked") => Body::Chunked,
         _ => return Err(PeerError::HttpHead),
     })
-}
-
-/// The value of a field that may be there once.
-fn only<'a>(headers: &[httparse::Header<'a>], name: &str) -> Result<Option<&'a [u8]>, PeerError> {
-    let mut named = headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
-    let value = named.next().map(|header| header.value.trim_ascii());
-    if named.next().is_some() { Err(PeerError::HttpHead) } else { Ok(value) }
 }
 
 impl<'a> RequestHead<'a> {
@@ -194,27 +248,28 @@ impl<'a> RequestHead<'a> {
     }
 
     /// True if the connection is to be used for another request (RFC 9112 section 9.3).
-    pub fn keep_alive(&self) -> bool {
-        !self.has_token("Connection", "close") && (self.is_http11 || self.has_token("Connection", "keep-alive"))
+    pub const fn keep_alive(&self) -> bool {
+        self.known.keep_alive && !self.known.close
     }
 
     /// How long the body is.
     pub const fn body(&self) -> Body {
-        self.body
+        self.known.body
     }
 
     /// True if the client waits for `100 Continue` before it sends the body.
-    pub fn expects_continue(&self) -> bool {
-        self.is_http11 && self.has_token("Expect", "100-continue")
+    pub const fn expects_continue(&self) -> bool {
+        self.known.expects_continue
+    }
+
+    /// True if this asks for WebSocket, whether or not it does so as it should: see [`Self::websocket`].
+    pub const fn wants_websocket(&self) -> bool {
+        self.known.websocket
     }
 
     /// If this asks for WebSocket: its `Sec-WebSocket-Key`, or what is wrong with the request (RFC 6455 section 4.2.1).
     pub fn websocket(&self) -> Option<Result<&'a str, PeerError>> {
-        if self.has_token("Upgrade", "websocket") && self.has_token("Connection", "upgrade") {
-            Some(self.websocket_key().ok_or(PeerError::HttpHead))
-        } else {
-            None
-        }
+        self.known.websocket.then(|| self.websocket_key().ok_or(PeerError::HttpHead))
     }
 
     fn websocket_key(&self) -> Option<&'a str> {
@@ -231,12 +286,6 @@ impl<'a> RequestHead<'a> {
         let mut values = self.headers_named(name);
         let value = values.next()?;
         values.next().is_none().then_some(value)
-    }
-
-    /// True if `token` is in the comma separated list that the fields called `name` make together, in whatever case.
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
-        let mut tokens = self.headers_named(name).flat_map(|value| value.split(|&byte| byte == b','));
-        tokens.any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     }
 
     fn headers_named(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {

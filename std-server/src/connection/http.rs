@@ -9,22 +9,24 @@ use smol::io::AsyncWriteExt as _;
 use sprat_core::ids::Sid;
 use sprat_core::wire::http::{self, HeadStatus, RequestHead};
 use sprat_core::wire::{base64, payload};
-use sprat_core::{Answer, App, Refusal, RequestId, Response, SessionId, TransportId, reason_phrase};
+use sprat_core::{Answer, App, RequestId, Response, SessionId, TransportId, reason_phrase};
 
 use crate::config::Limits;
 use crate::connection::cookie::Cookie;
 use crate::connection::cors::Cors;
+use crate::connection::date::Date;
+use crate::connection::denied::Denied;
 use crate::connection::incoming::{Incoming, linger};
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
-use crate::connection::{BODY_PART_PACKETS, WRITE_STEP_BYTES, compression, date, websocket, within};
+use crate::connection::{WRITE_STEP_BYTES, compression, websocket, within};
 use crate::engine::{Engine, LineHandle, Packet};
 use crate::hooks::{ConnectionError, Hooks};
 use crate::logging::{Notice, notice};
 use crate::pages::{PageRequest, PageResponse, Pages};
 use crate::partials::Partials;
 use crate::peers::{Counted, Peers, Refused};
-use crate::reactor::{Source, Timer};
+use crate::reactor::Source;
 
 /// What all connections of a server share.
 pub(crate) struct Site<A: App> {
@@ -40,8 +42,15 @@ pub(crate) struct Site<A: App> {
     pub(crate) limits: Limits,
     pub(crate) peers: Rc<Peers>,
     pub(crate) partials: Rc<Partials>,
-    /// Closed when the server stops: connections that wait for a request end.
-    pub(crate) stopping: async_channel::Receiver<()>,
+    pub(crate) date: Date,
+}
+
+impl<A: App> Site<A> {
+    /// Whether the page that a request is from may open a WebSocket. A proxy may have put another host into its place.
+    fn admits_page(&self, head: &RequestHead<'_>, address: SocketAddr) -> bool {
+        let host = head.header("x-forwarded-host").filter(|_| self.peers.is_trusted(address.ip()));
+        self.cors.admits(head.header("origin"), host.or(head.header("host")))
+    }
 }
 
 /// Serves one connection to its end.
@@ -78,15 +87,15 @@ pub(crate) enum Behind {
     Session(TransportId),
 }
 
-struct Connection<A: App> {
-    incoming: Incoming,
+pub(super) struct Connection<A: App> {
+    pub(super) incoming: Incoming,
     address: SocketAddr,
     /// Whose request is being answered: who has connected, or whom a trusted proxy speaks for.
-    client: SocketAddr,
+    pub(super) client: SocketAddr,
     /// Counts the connection for whom a proxy speaks for.
     counted: Option<Box<Counted>>,
-    line: LineHandle<A>,
-    site: Rc<Site<A>>,
+    pub(super) line: LineHandle<A>,
+    pub(super) site: Rc<Site<A>>,
 }
 
 /// CLOSE (Engine.IO protocol, "Packet encoding").
@@ -113,18 +122,16 @@ impl<A: App> Connection<A> {
     async fn requests(mut self) -> Option<Upgraded<A>> {
         loop {
             let stopping = async {
-                // It is only ever closed.
-                let _ = self.site.stopping.recv().await;
-                Some(Ok(None))
+                core::future::poll_fn(|cx| self.line.poll_stopping(cx)).await;
+                Some(Ok(false))
             };
-            let next =
-                match smol::future::or(within(self.site.limits.head_timeout, self.incoming.head()), stopping).await {
-                    Some(Ok(Some(Ok(len)))) => self.request(len).await.unwrap_or(Next::Drop),
-                    Some(Ok(Some(Err(status)))) => self.refuse_head(status).await,
-                    Some(Ok(None) | Err(_)) => Next::Drop,
-                    None if self.incoming.received.is_empty() => Next::Drop,
-                    None => self.refuse_head(408).await,
-                };
+            let head = within(self.site.limits.head_timeout, self.incoming.head());
+            let next = match smol::future::or(head, stopping).await {
+                Some(Ok(true)) => self.request().await.unwrap_or(Next::Drop),
+                Some(Ok(false) | Err(_)) => Next::Drop,
+                None if self.incoming.received.is_empty() => Next::Drop,
+                None => self.refuse_head(408).await,
+            };
             match next {
                 // Who asks without a pause does not keep the others from their turn.
                 Next::Request => {
@@ -150,13 +157,18 @@ impl<A: App> Connection<A> {
         notice(Notice::Request, format_args!("request of {} refused: {status} {reason}", self.client.ip()));
         let response = Response { status, content_type: None, body: "", close: true };
         let mut bytes = Vec::new();
-        response.encode_head(0, false, date().as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
+        let date = self.site.date.field();
+        response.encode_head(0, false, date.as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
         if self.write(&bytes).await.is_ok() { Next::Linger } else { Next::Drop }
     }
 
-    /// Answers the request whose head is the first `len` bytes received.
-    async fn request(&mut self, len: usize) -> io::Result<Next> {
-        let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.incoming.received) else { return Ok(Next::Drop) };
+    /// Answers the request whose head has come.
+    async fn request(&mut self) -> io::Result<Next> {
+        let (head, len) = match self.incoming.parse() {
+            Ok(Some(parsed)) => parsed,
+            Ok(None) => return Ok(self.refuse_head(400).await),
+            Err(status) => return Ok(self.refuse_head(status).await),
+        };
         let mut request = Request::of(&head);
         let site = Rc::clone(&self.site);
         if site.peers.is_trusted(self.address.ip()) {
@@ -175,20 +187,28 @@ impl<A: App> Connection<A> {
             let response = Response { status: 204, content_type: None, body: "", close: false };
             return self.respond(&response, b"", &mut request).await;
         }
-        let host = head.header("x-forwarded-host").filter(|_| site.peers.is_trusted(self.address.ip()));
-        if is_ours
-            && request.websocket.is_some()
-            && !site.cors.admits(head.header("origin"), host.or(head.header("host")))
-        {
+        if is_ours && request.websocket.is_some() && !site.admits_page(&head, self.address) {
             notice(Notice::Origin, format_args!("WebSocket of {} refused: it is another site's", self.client.ip()));
             self.incoming.consume(len);
             return self.respond(&OTHER_SITE, OTHER_SITE.body.as_bytes(), &mut request).await;
         }
-        let is_script =
-            is_ours && matches!(head.method(), "GET" | "HEAD") && site.pages.has_client_script(head.target());
+        let is_script = is_ours
+            && !head.path().ends_with('/')
+            && matches!(head.method(), "GET" | "HEAD")
+            && site.pages.has_client_script(head.target());
         if is_ours && !is_script {
             request.for_engine(&head, &site.cors, &site.hooks, site.compressed_bytes_min > 0, self.client);
-            return self.engine_request(len, request).await;
+            if request.is_initial
+                && let Err(refused) = site.peers.handshake(self.client.ip())
+            {
+                return self.refuse(len, refused, &mut request).await;
+            }
+            if site.hooks.decide_handshakes() {
+                return self.decided_request(len, request).await;
+            }
+            let brought = self.bring(&head, &mut request);
+            self.incoming.consume(len);
+            return self.engine_answer(brought, request).await;
         }
         if site.hooks.echo_websockets && matches!(request.websocket, Some(Ok(_))) {
             self.incoming.consume(len);
@@ -198,7 +218,8 @@ impl<A: App> Connection<A> {
         let response = page(&site.pages, &head).await;
         self.incoming.consume(len);
         let keep_alive = request.keep_alive && request.body.is_nothing();
-        self.write(&page_bytes(&response, keep_alive, &(fields + &date()))).await?;
+        let fields = fields + &site.date.field();
+        self.write(&page_bytes(&response, keep_alive, &fields)).await?;
         self.write(&response.body).await?;
         Ok(if keep_alive { Next::Request } else { Next::Linger })
     }
@@ -219,36 +240,33 @@ impl<A: App> Connection<A> {
         self.respond(&response, body.as_bytes(), request).await
     }
 
-    /// Answers a request that is for the engine.
-    async fn engine_request(&mut self, len: usize, mut request: Request) -> io::Result<Next> {
-        let site = Rc::clone(&self.site);
-        if request.is_initial
-            && let Err(refused) = site.peers.handshake(self.client.ip())
+    /// Brings a request to the engine, unless it cannot become the WebSocket that it asks for.
+    fn bring(&self, head: &RequestHead<'_>, request: &mut Request) -> Result<RequestId, Response> {
+        if let Some(Err(bad)) = request.websocket
+            && self.line.check(head).is_ok()
         {
-            return self.refuse(len, refused, &mut request).await;
+            request.fields.push_str(bad.field());
+            return Err(Response { status: 400, content_type: Some("text/html"), body: bad.message(), close: true });
         }
-        if site.hooks.decide_handshakes()
-            && let Some(denied) = Box::pin(self.ask_hooks(len)).await
-        {
+        let id = self.line.request(head, self.client);
+        if let (Some(told), Some(refusal)) = (&self.site.hooks.connection_error, self.line.refusal()) {
+            told(&ConnectionError::of(handshake(head, self.client), refusal, head.method()));
+        }
+        Ok(id)
+    }
+
+    /// Answers a request for the engine if the application lets it pass.
+    async fn decided_request(&mut self, len: usize, mut request: Request) -> io::Result<Next> {
+        if let Some(denied) = Box::pin(self.ask_hooks(len)).await {
             self.incoming.consume(len);
             let Some((response, body)) = denied.response(request.websocket.is_some()) else { return Ok(Next::Drop) };
             return self.respond(&response, body.as_bytes(), &mut request).await;
         }
-        let Ok(HeadStatus::Complete { head, .. }) = http::parse(&self.incoming.received) else { return Ok(Next::Drop) };
-        if let Some(Err(bad)) = request.websocket
-            && self.line.check(&head).is_ok()
-        {
-            self.incoming.consume(len);
-            request.fields.push_str(bad.field());
-            let response = Response { status: 400, content_type: Some("text/html"), body: bad.message(), close: true };
-            return self.respond(&response, response.body.as_bytes(), &mut request).await;
-        }
-        let id = self.line.request(&head, self.client);
-        if let (Some(told), Some(refusal)) = (&site.hooks.connection_error, self.line.refusal()) {
-            told(&ConnectionError::of(handshake(&head, self.client), refusal, head.method()));
-        }
+        // The hooks may have taken their time: its bytes were not borrowed meanwhile.
+        let Ok(Some((head, _))) = self.incoming.parse() else { return Ok(Next::Drop) };
+        let brought = self.bring(&head, &mut request);
         self.incoming.consume(len);
-        self.engine_answer(id, request).await
+        self.engine_answer(brought, request).await
     }
 
     /// Asks the application about a handshake. Whatever else is wrong with a request is found by the engine.
@@ -295,7 +313,11 @@ impl<A: App> Connection<A> {
     }
 
     /// Waits for what the engine says about a request, and does it.
-    async fn engine_answer(&mut self, id: RequestId, mut request: Request) -> io::Result<Next> {
+    async fn engine_answer(&mut self, brought: Result<RequestId, Response>, mut request: Request) -> io::Result<Next> {
+        let id = match brought {
+            Ok(id) => id,
+            Err(response) => return self.respond(&response, response.body.as_bytes(), &mut request).await,
+        };
         loop {
             let answer = core::future::poll_fn(|cx| self.line.poll_answer(cx)).await;
             match answer {
@@ -333,80 +355,6 @@ impl<A: App> Connection<A> {
             self.line.request_lost(id, session);
         }
         is_answered
-    }
-
-    /// Reads the body of a POST and brings it to the engine, unless the session ends meanwhile.
-    async fn read_body(&mut self, id: RequestId, session: SessionId, request: &mut Request) -> io::Result<()> {
-        if request.expects_continue {
-            if let Err(problem) = self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await {
-                self.line.request_lost(id, session);
-                return Err(problem);
-            }
-            request.expects_continue = false;
-        }
-        let bytes_max = self.site.engine.payload_bytes_max();
-        let Self { incoming, line, .. } = self;
-        let timeout = self.site.limits.body_timeout;
-        let read = async { Some(within(timeout, request.body.read(incoming, bytes_max)).await) };
-        let answered = async {
-            core::future::poll_fn(|cx| line.poll_parked(cx)).await;
-            None
-        };
-        match smol::future::or(answered, read).await {
-            None => Ok(()),
-            Some(Some(Ok(body))) => {
-                let brought = self.bring_body(id, session, body.as_deref()).await;
-                if brought.is_err() {
-                    self.line.request_lost(id, session);
-                }
-                brought
-            }
-            Some(failed) => {
-                self.line.request_lost(id, session);
-                notice(Notice::Cut, format_args!("connection of {} cut: a body came in part", self.client.ip()));
-                Err(failed.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
-            }
-        }
-    }
-
-    /// Brings a body to the engine, a few packets at a time, so that what they cause is sent in between: a body may hold
-    /// thousands, each of them for everybody.
-    async fn bring_body(&mut self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
-        let Some(mut rest) = body else {
-            self.line.body(id, session, None);
-            return Ok(());
-        };
-        let end_of_part = |rest: &[u8]| {
-            let separators = rest.iter().enumerate().filter(|(_, byte)| **byte == payload::SEPARATOR);
-            separators.map(|(at, _)| at).nth(BODY_PART_PACKETS - 1)
-        };
-        while let Some(end) = end_of_part(rest) {
-            self.line.body_part(id, session, &rest[..end]);
-            self.slow_down(session, BODY_PART_PACKETS, end).await?;
-            rest = &rest[end + 1..];
-        }
-        let packets = 1 + rest.iter().filter(|byte| **byte == payload::SEPARATOR).count();
-        self.slow_down(session, packets, rest.len()).await?;
-        self.line.body(id, session, Some(rest));
-        Ok(())
-    }
-
-    /// Lets the others have their turn, and who sends more than it may wait. What waits may have to make room meanwhile.
-    async fn slow_down(&self, session: SessionId, packets: usize, bytes: usize) -> io::Result<()> {
-        let wait = self.line.charge(session, packets, bytes);
-        if wait.is_zero() {
-            smol::future::yield_now().await;
-            return Ok(());
-        }
-        let waited = async {
-            Timer::after(wait).await;
-            Ok(())
-        };
-        let cut = async {
-            self.incoming.stream.until_cut().await;
-            Err(io::ErrorKind::OutOfMemory.into())
-        };
-        smol::future::or(waited, cut).await
     }
 
     /// Answers a poll with all packets that wait.
@@ -474,7 +422,7 @@ impl<A: App> Connection<A> {
         // Who waits to be told that the body is wanted may send it or not.
         let is_readable = request.body.is_nothing() || (request.body.may_be_short() && !request.expects_continue);
         let keep_alive = request.keep_alive && !response.close && is_readable;
-        let mut fields = date();
+        let mut fields = self.site.date.field();
         fields.push_str(&request.fields);
         if response.status == 200 {
             fields.push_str(&request.success_fields);
@@ -497,7 +445,7 @@ impl<A: App> Connection<A> {
         }
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         // A slow reader has the time for each piece again; one that reads nothing has it once.
         for piece in bytes.chunks(WRITE_STEP_BYTES) {
             match within(self.site.limits.unread_timeout, self.incoming.stream.write_all(piece)).await {
@@ -515,39 +463,10 @@ impl<A: App> Connection<A> {
     }
 }
 
-/// Why the application does not let a client in.
-enum Denied {
-    Forbidden(String),
-    /// It went away before that was decided.
-    Gone,
-    WithoutId,
-}
-
-impl Denied {
-    /// As the official server answers it (Engine.IO server, error codes).
-    fn response(self, is_websocket: bool) -> Option<(Response, String)> {
-        let (status, code, message) = match self {
-            Self::Gone => return None,
-            Self::Forbidden(message) => (403, 4, if message.is_empty() { "Forbidden".to_owned() } else { message }),
-            Self::WithoutId => (400, 3, Refusal::BadRequest.message().to_owned()),
-        };
-        if is_websocket {
-            let response = Response { status: 400, content_type: Some("text/html"), body: "", close: true };
-            return Some((response, message));
-        }
-        let response = Response { status, content_type: Some("application/json"), body: "", close: false };
-        Some((response, format!(r#"{{"code":{code},"message":{}}}"#, serde_json::Value::from(message))))
-    }
-}
-
 /// The id of the session in the body that begins with its OPEN packet.
 fn sid_in(body: &[u8]) -> &str {
     let sid = body.strip_prefix(b"0{\"sid\":\"").and_then(|rest| rest.get(..Sid::LEN));
     sid.and_then(|sid| core::str::from_utf8(sid).ok()).unwrap_or_default()
-}
-
-fn date() -> String {
-    date::field(crate::clock::wall())
 }
 
 async fn page(pages: &Pages, head: &RequestHead<'_>) -> PageResponse {

@@ -4,7 +4,7 @@ use std::io;
 
 use smol::io::AsyncReadExt as _;
 use sprat_core::error::PeerError;
-use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus};
+use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus, RequestHead};
 
 use crate::connection::stream::Stream;
 use crate::connection::{LINGER_BYTES_MAX, LINGER_TIMEOUT, UNREAD_BYTES_MAX, within};
@@ -23,18 +23,27 @@ impl Incoming {
         Self { stream, received: Vec::new(), head_bytes_max }
     }
 
-    /// Waits for a whole head and returns its length, or the status to refuse it with. `None` at the end of the stream.
-    pub(super) async fn head(&mut self) -> io::Result<Option<Result<usize, u16>>> {
+    /// Waits until [`Self::parse`] says something about a head. `false` at the end of the stream.
+    pub(super) async fn head(&mut self) -> io::Result<bool> {
         loop {
-            match http::parse(&self.received) {
-                Ok(HeadStatus::Complete { len, .. }) if len <= self.head_bytes_max => return Ok(Some(Ok(len))),
-                Ok(HeadStatus::Partial) if self.received.len() < self.head_bytes_max => {}
-                Ok(_) | Err(PeerError::TooLarge) => return Ok(Some(Err(431))),
-                Err(_) => return Ok(Some(Err(400))),
+            // A head that ends is looked at by whoever answers it; what can never become one is refused before it ends.
+            let has_end = self.received.trim_ascii_start().windows(4).any(|bytes| bytes == b"\r\n\r\n");
+            if has_end || !matches!(self.parse(), Ok(None)) {
+                return Ok(true);
             }
             if self.more(self.head_bytes_max).await? == 0 {
-                return Ok(None);
+                return Ok(false);
             }
+        }
+    }
+
+    /// The head that has come and its length; `None` if it has come in part. `Err` is the status to refuse it with.
+    pub(super) fn parse(&self) -> Result<Option<(RequestHead<'_>, usize)>, u16> {
+        match http::parse(&self.received) {
+            Ok(HeadStatus::Complete { head, len }) if len <= self.head_bytes_max => Ok(Some((head, len))),
+            Ok(HeadStatus::Partial) if self.received.len() < self.head_bytes_max => Ok(None),
+            Ok(_) | Err(PeerError::TooLarge) => Err(431),
+            Err(_) => Err(400),
         }
     }
 

@@ -3,12 +3,14 @@
 mod compression;
 pub(crate) mod cookie;
 pub(crate) mod cors;
-mod date;
+pub(crate) mod date;
+mod denied;
 mod endpoint;
 pub(crate) mod http;
 mod incoming;
 mod judged;
 mod outgoing;
+mod post;
 mod request;
 mod stream;
 mod websocket;

@@ -23,10 +23,25 @@ impl<'a> Query<'a> {
 
     /// Keys and values in the order they were sent.
     pub fn pairs(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> + use<'a> {
-        self.query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (Value { raw: key }, Value { raw: value })
+        let mut rest = Some(self.query);
+        let pairs = core::iter::from_fn(move || {
+            let (pair, behind) = split_once(rest?, b'&');
+            rest = behind;
+            Some(pair)
+        });
+        pairs.filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = split_once(pair, b'=');
+            (Value { raw: key }, Value { raw: value.unwrap_or_default() })
         })
+    }
+}
+
+/// As `str::split_once`, which is made for long texts: these are a few bytes.
+fn split_once(text: &str, separator: u8) -> (&str, Option<&str>) {
+    let at = text.bytes().position(|byte| byte == separator);
+    match at.and_then(|at| text.split_at_checked(at)) {
+        Some((before, behind)) => (before, behind.get(1..)),
+        None => (text, None),
     }
 }
 
@@ -39,7 +54,9 @@ pub struct Value<'a> {
 impl<'a> Value<'a> {
     /// True if this stands for `plain`.
     pub fn is(&self, plain: &str) -> bool {
-        self.chars().eq(plain.chars())
+        // Without escapes it stands for itself.
+        let has_escapes = self.raw.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+        if has_escapes { self.chars().eq(plain.chars()) } else { self.raw == plain }
     }
 
     /// True if this stands for no characters at all.

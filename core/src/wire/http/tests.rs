@@ -39,7 +39,6 @@ fn a_head_is_taken_apart() {
     assert_eq!(head.header("Hos"), None);
     let names: Vec<_> = head.headers().map(|(name, _)| name).collect();
     assert_eq!(names, ["Host", "X-Empty", "content-length", "ACCEPT", "Accept", "Expect", "X-Text"]);
-    assert!(head.has_token("accept", "C") && head.has_token("accept", "a") && !head.has_token("accept", "b, c"));
     assert!(head.websocket().is_none());
     assert!(size_of::<RequestHead<'_>>() < 400);
 }

@@ -1,0 +1,93 @@
+//! The body of a POST: read in good time, and brought to the engine no faster than its client may send.
+
+use std::io;
+
+use sprat_core::wire::payload;
+use sprat_core::{App, RequestId, SessionId};
+
+use crate::connection::http::Connection;
+use crate::connection::request::Request;
+use crate::connection::{BODY_PART_PACKETS, within};
+use crate::logging::{Notice, notice};
+use crate::reactor::Timer;
+
+impl<A: App> Connection<A> {
+    /// Reads the body of a POST and brings it to the engine, unless the session ends meanwhile.
+    pub(super) async fn read_body(
+        &mut self,
+        id: RequestId,
+        session: SessionId,
+        request: &mut Request,
+    ) -> io::Result<()> {
+        if request.expects_continue {
+            if let Err(problem) = self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await {
+                self.line.request_lost(id, session);
+                return Err(problem);
+            }
+            request.expects_continue = false;
+        }
+        let bytes_max = self.site.engine.payload_bytes_max();
+        let Self { incoming, line, .. } = self;
+        let timeout = self.site.limits.body_timeout;
+        let read = async { Some(within(timeout, request.body.read(incoming, bytes_max)).await) };
+        let answered = async {
+            core::future::poll_fn(|cx| line.poll_parked(cx)).await;
+            None
+        };
+        match smol::future::or(answered, read).await {
+            None => Ok(()),
+            Some(Some(Ok(body))) => {
+                let brought = self.bring_body(id, session, body.as_deref()).await;
+                if brought.is_err() {
+                    self.line.request_lost(id, session);
+                }
+                brought
+            }
+            Some(failed) => {
+                self.line.request_lost(id, session);
+                notice(Notice::Cut, format_args!("connection of {} cut: a body came in part", self.client.ip()));
+                Err(failed.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+
+    /// Brings a body to the engine, a few packets at a time, so that what they cause is sent in between: a body may hold
+    /// thousands, each of them for everybody.
+    async fn bring_body(&mut self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
+        let Some(mut rest) = body else {
+            self.line.body(id, session, None);
+            return Ok(());
+        };
+        let end_of_part = |rest: &[u8]| {
+            let separators = rest.iter().enumerate().filter(|(_, byte)| **byte == payload::SEPARATOR);
+            separators.map(|(at, _)| at).nth(BODY_PART_PACKETS - 1)
+        };
+        while let Some(end) = end_of_part(rest) {
+            self.line.body_part(id, session, &rest[..end]);
+            self.slow_down(session, BODY_PART_PACKETS, end).await?;
+            rest = &rest[end + 1..];
+        }
+        let packets = 1 + rest.iter().filter(|byte| **byte == payload::SEPARATOR).count();
+        self.slow_down(session, packets, rest.len()).await?;
+        self.line.body(id, session, Some(rest));
+        Ok(())
+    }
+
+    /// Lets the others have their turn, and who sends more than it may wait. What waits may have to make room meanwhile.
+    async fn slow_down(&self, session: SessionId, packets: usize, bytes: usize) -> io::Result<()> {
+        let wait = self.line.charge(session, packets, bytes);
+        if wait.is_zero() {
+            smol::future::yield_now().await;
+            return Ok(());
+        }
+        let waited = async {
+            Timer::after(wait).await;
+            Ok(())
+        };
+        let cut = async {
+            self.incoming.stream.until_cut().await;
+            Err(io::ErrorKind::OutOfMemory.into())
+        };
+        smol::future::or(waited, cut).await
+    }
+}
