@@ -61,7 +61,8 @@ impl<M: Memory> Engine<M> {
     /// What a request wants, if it may.
     pub(crate) fn verify(&mut self, head: &RequestHead<'_>) -> Result<Wish, Refusal> {
         let query = Query::new(head.query());
-        let asked = match query.value("transport") {
+        let [transport, revision, sid] = query.values(["transport", "EIO", "sid"]);
+        let asked = match transport {
             Some(name) if name.is("polling") && self.limits.transports != Transports::WebSocket => Asked::Polling,
             Some(name) if name.is("websocket") && self.limits.transports != Transports::Polling => Asked::WebSocket,
             _ => return Err(Refusal::TransportUnknown),
@@ -71,9 +72,9 @@ impl<M: Memory> Engine<M> {
             return Err(Refusal::BadRequest);
         }
         let upgrade = head.wants_websocket();
-        let revision_4 = query.value("EIO").is_some_and(|value| value.is("4"));
+        let revision_4 = revision.is_some_and(|value| value.is("4"));
         let mut wish = Wish { asked, upgrade, revision_4, session: None };
-        if let Some(sid) = query.value("sid").filter(|sid| !sid.is_empty()) {
+        if let Some(sid) = sid.filter(|sid| !sid.is_empty()) {
             let mut buffer = [0; Sid::LEN];
             let found = sid.decode(&mut buffer).ok().and_then(|sid| self.find_sid(sid));
             let index = found.ok_or(Refusal::SessionUnknown)?;

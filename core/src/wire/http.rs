@@ -9,6 +9,8 @@ mod query;
 pub use chunked::{Chunk, ChunkedDecoder, EXTENSION_LEN_MAX, TRAILER_LEN_MAX};
 pub use query::{Chars, Query, Value};
 
+use core::mem::MaybeUninit;
+
 use super::saturating_decimal;
 use crate::error::PeerError;
 
@@ -71,9 +73,9 @@ pub enum Body {
 /// [`PeerError::HttpHead`] for what is not a request of HTTP/1.0 or HTTP/1.1, or is ambiguous (see [`RequestHead`]'s
 /// checks); [`PeerError::TooLarge`] for more than [`HEADERS_MAX`] fields.
 pub fn parse(bytes: &[u8]) -> Result<HeadStatus<'_>, PeerError> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    let len = match request.parse(bytes) {
+    let mut headers = [MaybeUninit::uninit(); HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let len = match request.parse_with_uninit_headers(bytes, &mut headers) {
         Ok(httparse::Status::Complete(len)) => len,
         Ok(httparse::Status::Partial) => return Ok(HeadStatus::Partial),
         Err(httparse::Error::TooManyHeaders) => return Err(PeerError::TooLarge),
@@ -240,10 +242,15 @@ impl<'a> RequestHead<'a> {
 
     /// Names and values of the fields in the order they were sent, without the blanks around the values.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.fields().filter_map(|(name, value)| Some((core::str::from_utf8(name).ok()?, value)))
+    }
+
+    /// As [`Self::headers`], with names as the bytes that they were sent as.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         self.fields.split(|&byte| byte == b'\n').filter_map(|line| {
             let colon = line.iter().position(|&byte| byte == b':')?;
             let (name, value) = line.split_at_checked(colon)?;
-            Some((core::str::from_utf8(name).ok()?, value.get(1..)?.trim_ascii()))
+            Some((name, value.get(1..)?.trim_ascii()))
         })
     }
 
@@ -289,7 +296,7 @@ impl<'a> RequestHead<'a> {
     }
 
     fn headers_named(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.fields().filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 }
 

@@ -1,6 +1,8 @@
 //! HTTP/1.1 on one connection: where a request goes, to the pages or to the engine, and how it is answered.
 
 use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::Poll;
 use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -26,7 +28,7 @@ use crate::logging::{Notice, notice};
 use crate::pages::{PageRequest, PageResponse, Pages};
 use crate::partials::Partials;
 use crate::peers::{Counted, Peers, Refused};
-use crate::reactor::Source;
+use crate::reactor::{Source, Timer};
 
 /// What all connections of a server share.
 pub(crate) struct Site<A: App> {
@@ -107,6 +109,8 @@ const OTHER_SITE: Response =
 
 /// How the connection goes on after a request.
 enum Next {
+    /// The request has come in part.
+    MoreOfHead,
     /// With another request.
     Request,
     /// It ends; what is still coming is read for a while, so that the answer is not lost.
@@ -117,26 +121,38 @@ enum Next {
     WebSocket(Behind),
 }
 
+/// What came of waiting for a head.
+enum More {
+    Bytes,
+    Late,
+    Never,
+}
+
 impl<A: App> Connection<A> {
     /// Serves requests until the connection ends or becomes a WebSocket.
     async fn requests(mut self) -> Option<Upgraded<A>> {
+        let mut head_timer = Timer::after(self.site.limits.head_timeout);
         loop {
-            let stopping = async {
-                core::future::poll_fn(|cx| self.line.poll_stopping(cx)).await;
-                Some(Ok(false))
-            };
-            let head = within(self.site.limits.head_timeout, self.incoming.head());
-            let next = match smol::future::or(head, stopping).await {
-                Some(Ok(true)) => self.request().await.unwrap_or(Next::Drop),
-                Some(Ok(false) | Err(_)) => Next::Drop,
-                None if self.incoming.received.is_empty() => Next::Drop,
-                None => self.refuse_head(408).await,
-            };
+            let has_more = !self.incoming.received.is_empty();
+            let next = if has_more { self.request().await.unwrap_or(Next::Drop) } else { Next::MoreOfHead };
             match next {
-                // Who asks without a pause does not keep the others from their turn.
+                Next::MoreOfHead => match self.more_of_head(&mut head_timer).await {
+                    More::Bytes => {}
+                    More::Late if !self.incoming.received.is_empty() => {
+                        if let Next::Linger = self.refuse_head(408).await {
+                            linger(&mut self.incoming.stream).await;
+                        }
+                        return None;
+                    }
+                    More::Late | More::Never => return None,
+                },
                 Next::Request => {
                     self.incoming.stream.settle();
-                    smol::future::yield_now().await;
+                    head_timer = Timer::after(self.site.limits.head_timeout);
+                    // Who asks without a pause does not keep the others from their turn.
+                    if !self.incoming.received.is_empty() {
+                        smol::future::yield_now().await;
+                    }
                 }
                 Next::Linger => {
                     linger(&mut self.incoming.stream).await;
@@ -152,6 +168,22 @@ impl<A: App> Connection<A> {
         }
     }
 
+    /// Waits for bytes of a head, until the timer says that it takes too long or the server stops.
+    async fn more_of_head(&mut self, timer: &mut Timer) -> More {
+        let Self { incoming, line, .. } = self;
+        core::future::poll_fn(|cx| {
+            if line.poll_stopping(cx).is_ready() {
+                return Poll::Ready(More::Never);
+            }
+            match incoming.poll_head(cx) {
+                Poll::Ready(Ok(true)) => Poll::Ready(More::Bytes),
+                Poll::Ready(_) => Poll::Ready(More::Never),
+                Poll::Pending => Pin::new(&mut *timer).poll(cx).map(|()| More::Late),
+            }
+        })
+        .await
+    }
+
     async fn refuse_head(&mut self, status: u16) -> Next {
         let reason = reason_phrase(status);
         notice(Notice::Request, format_args!("request of {} refused: {status} {reason}", self.client.ip()));
@@ -162,11 +194,11 @@ impl<A: App> Connection<A> {
         if self.write(&bytes).await.is_ok() { Next::Linger } else { Next::Drop }
     }
 
-    /// Answers the request whose head has come.
+    /// Answers the request whose head has come, if it has come as a whole.
     async fn request(&mut self) -> io::Result<Next> {
         let (head, len) = match self.incoming.parse() {
             Ok(Some(parsed)) => parsed,
-            Ok(None) => return Ok(self.refuse_head(400).await),
+            Ok(None) => return Ok(Next::MoreOfHead),
             Err(status) => return Ok(self.refuse_head(status).await),
         };
         let mut request = Request::of(&head);
@@ -197,7 +229,7 @@ impl<A: App> Connection<A> {
             && matches!(head.method(), "GET" | "HEAD")
             && site.pages.has_client_script(head.target());
         if is_ours && !is_script {
-            request.for_engine(&head, &site.cors, &site.hooks, site.compressed_bytes_min > 0, self.client);
+            request.for_engine(&head, &site, self.client);
             if request.is_initial
                 && let Err(refused) = site.peers.handshake(self.client.ip())
             {

@@ -1,8 +1,10 @@
 //! What comes on a connection: heads and bodies of requests.
 
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use std::io;
 
-use smol::io::AsyncReadExt as _;
+use smol::io::{AsyncRead as _, AsyncReadExt as _};
 use sprat_core::error::PeerError;
 use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus, RequestHead};
 
@@ -23,16 +25,19 @@ impl Incoming {
         Self { stream, received: Vec::new(), head_bytes_max }
     }
 
-    /// Waits until [`Self::parse`] says something about a head. `false` at the end of the stream.
-    pub(super) async fn head(&mut self) -> io::Result<bool> {
+    /// Reads until there is more to be said about a head. `false` at the end of the stream.
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            // A head that ends is looked at by whoever answers it; what can never become one is refused before it ends.
-            let has_end = self.received.trim_ascii_start().windows(4).any(|bytes| bytes == b"\r\n\r\n");
-            if has_end || !matches!(self.parse(), Ok(None)) {
-                return Ok(true);
-            }
-            if self.more(self.head_bytes_max).await? == 0 {
-                return Ok(false);
+            let mut more = [0; 2_048];
+            let room = self.head_bytes_max.saturating_sub(self.received.len()).clamp(1, more.len());
+            let len = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more[..room]))?;
+            let more = &more[..len];
+            self.received.extend_from_slice(more);
+            // What can never become a request is refused at once; but a long head that comes byte by byte is not looked at
+            // for each of them.
+            let is_worth_a_look = self.received.len() <= 2_048 || more.contains(&b'\n');
+            if more.is_empty() || is_worth_a_look || self.received.len() >= self.head_bytes_max {
+                return Poll::Ready(Ok(!more.is_empty()));
             }
         }
     }

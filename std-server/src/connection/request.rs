@@ -2,12 +2,13 @@
 
 use core::net::SocketAddr;
 
+use sprat_core::App;
 use sprat_core::wire::http::{Query, RequestHead};
 use sprat_core::wire::websocket;
 
-use crate::connection::cors::Cors;
+use crate::connection::http::Site;
 use crate::connection::incoming::Unread;
-use crate::hooks::{Hooks, ResponseHeaders};
+use crate::hooks::ResponseHeaders;
 use crate::io::Handshake;
 use crate::pages::{Coding, coding};
 
@@ -75,21 +76,16 @@ impl Request {
     }
 
     /// Notes what the answer of the engine will depend on.
-    pub(super) fn for_engine(
-        &mut self,
-        head: &RequestHead<'_>,
-        cors: &Cors,
-        hooks: &Hooks,
-        compress: bool,
-        address: SocketAddr,
-    ) {
+    pub(super) fn for_engine(&mut self, head: &RequestHead<'_>, site: &Site<impl App>, address: SocketAddr) {
+        let Site { cors, hooks, .. } = site;
+        let compress = site.compressed_bytes_min > 0;
         self.is_initial = Query::new(head.query()).value("sid").is_none_or(|sid| sid.is_empty());
         let (mut origin, mut agent, mut accepted) = (None, None, None);
-        for (name, value) in head.headers() {
+        for (name, value) in head.fields() {
             match name.len() {
-                6 if name.eq_ignore_ascii_case("origin") => origin = origin.or(Some(value)),
-                10 if name.eq_ignore_ascii_case("user-agent") => agent = Some(value),
-                15 if name.eq_ignore_ascii_case("accept-encoding") => accepted = Some(value),
+                6 if name.eq_ignore_ascii_case(b"origin") => origin = origin.or(Some(value)),
+                10 if name.eq_ignore_ascii_case(b"user-agent") => agent = Some(value),
+                15 if name.eq_ignore_ascii_case(b"accept-encoding") => accepted = Some(value),
                 _ => {}
             }
         }

@@ -21,6 +21,17 @@ impl<'a> Query<'a> {
         self.pairs().filter(|(name, _)| name.is(key)).last().map(|(_, value)| value)
     }
 
+    /// The values of `keys`, as [`Self::value`] has them, found in one pass.
+    pub fn values<const N: usize>(&self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
+        let mut values = [None; N];
+        for (name, value) in self.pairs() {
+            if let Some((place, _)) = values.iter_mut().zip(keys).find(|(_, key)| name.is(key)) {
+                *place = Some(value);
+            }
+        }
+        values
+    }
+
     /// Keys and values in the order they were sent.
     pub fn pairs(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> + use<'a> {
         let mut rest = Some(self.query);
@@ -54,9 +65,7 @@ pub struct Value<'a> {
 impl<'a> Value<'a> {
     /// True if this stands for `plain`.
     pub fn is(&self, plain: &str) -> bool {
-        // Without escapes it stands for itself.
-        let has_escapes = self.raw.bytes().any(|byte| matches!(byte, b'%' | b'+'));
-        if has_escapes { self.chars().eq(plain.chars()) } else { self.raw == plain }
+        if self.has_escapes() { self.chars().eq(plain.chars()) } else { self.raw == plain }
     }
 
     /// True if this stands for no characters at all.
@@ -71,10 +80,19 @@ impl<'a> Value<'a> {
     /// [`CapacityError::Buffer`] if it does not fit.
     pub fn decode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, CapacityError> {
         let mut writer = Writer::new(buffer);
+        if !self.has_escapes() {
+            writer.put(self.raw.as_bytes())?;
+            return Ok(writer.into_str());
+        }
         for character in self.chars() {
             writer.put_char(character)?;
         }
         Ok(writer.into_str())
+    }
+
+    /// Whether it stands for something else than itself.
+    fn has_escapes(&self) -> bool {
+        self.raw.bytes().any(|byte| matches!(byte, b'%' | b'+'))
     }
 
     /// The decoded characters.
