@@ -327,3 +327,46 @@ fn a_policy_may_take_its_time_while_others_are_served() {
         assert_eq!(answer.text().contains(r#"{"code":4,"message":"too late"}"#), !is_allowed);
     }
 }
+
+#[test]
+fn connections_that_are_idle_end_with_the_server_at_once() {
+    let server = serve(Hooks::new);
+    let mut idle = [server.connect(), server.connect()];
+    assert_eq!(idle[1].ask("GET", "/", "", "").status(), "200");
+    for raw in &idle {
+        // Less than what a client has that does not read its last answer.
+        raw.stream.set_read_timeout(Some(Duration::from_secs(4))).expect("a timeout");
+    }
+    server.handle.shut_down();
+    assert!(idle.iter_mut().all(Raw::is_ended));
+}
+
+#[test]
+fn a_poll_that_waits_is_told_when_the_server_ends() {
+    let server = serve(Hooks::new);
+    let target = server.session();
+    let (mut poll, mut other) = (server.connect(), server.connect());
+    poll.send(&request("GET", &target, "", ""));
+    // Answered after the poll was read.
+    assert_eq!(other.ask("POST", &target, "", "3").text(), "ok");
+    server.handle.shut_down();
+    let answer = poll.answer(false);
+    // CLOSE, upon which clients come back (Engine.IO protocol, "Packet encoding").
+    assert_eq!((answer.status(), answer.text()), ("200", "1"));
+    assert!(poll.is_ended());
+}
+
+#[test]
+fn a_poll_whose_session_ends_under_way_is_not_answered_with_nothing() {
+    let server = serve(Hooks::new);
+    let target = server.session();
+    let (mut poll, mut other) = (server.connect(), server.connect());
+    assert_eq!(other.ask("POST", &target, "", "40").text(), "ok");
+    assert_eq!(&poll.ask("GET", &target, "", "").text()[..2], "40");
+    poll.send(&request("GET", &target, "", ""));
+    // An event that is answered, and the end, in one body.
+    assert_eq!(other.ask("POST", &target, "", "42[\"much\"]\u{1e}1").text(), "ok");
+    let answer = poll.answer(false);
+    assert_eq!((answer.status(), answer.text()), ("200", "1"));
+    assert_eq!(other.ask("GET", &target, "", "").status(), "400");
+}

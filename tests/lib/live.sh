@@ -34,6 +34,7 @@ behaviour_of_sprat() {
         start_server behaviour "$target_dir/release/examples/behaviour" --listen 127.0.0.1:0
         node_test SPRAT_URL="$server_url" CLIENT="$client" "$root/tests/js/client/behaviour.mjs"
         node_test SPRAT_URL="$server_url" CLIENT="$client" "$root/tests/js/client/recovery.mjs"
+        node_test SPRAT_BEHAVIOUR="$target_dir/release/examples/behaviour" CLIENT="$client" "$root/tests/js/client/restart.mjs"
     done
 }
 
@@ -82,6 +83,32 @@ step_python() {
 # The tests start the server themselves. Settings as NAME=VALUE.
 python_tests() {
     env PYTHONDONTWRITEBYTECODE=1 "$@" "$python" -m pytest "$root/tests/python"
+}
+
+step_third() {
+    node_packages
+    release_binary
+    cargo build --release --locked --package sprat-tests --example oracle
+    (cd "$root/tests/rust" && cargo fmt --check)
+    bad=0
+    local oracle
+    printf -- '-- against the official server\n'
+    start_server official-oracle node "$root/tests/js/oracle/server.mjs"
+    oracle=$server_url
+    start_server official-chat node "$root/tests/js/page/oracle.mjs" --port 0
+    rust_client_tests "$oracle" "$server_url"
+    printf -- '-- against Sprat\n'
+    start_server oracle "$target_dir/release/examples/oracle" --listen 127.0.0.1:0
+    oracle=$server_url
+    start_sprat chat
+    rust_client_tests "$oracle" "$server_url"
+    ((bad == 0))
+}
+
+# In a folder of its own: what this client needs is built for nothing else.
+rust_client_tests() {
+    SPRAT_ORACLE=$1 SPRAT_CHAT=$2 CARGO_TARGET_DIR=$target_dir/rust-client \
+        cargo test --locked --manifest-path "$root/tests/rust/Cargo.toml" || bad=1
 }
 
 step_figures() {

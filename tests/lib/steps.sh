@@ -28,6 +28,7 @@ step page short tests 1200 "cc node chromium" "the chat page in a real Chromium,
 step python short tests 900 "cc python" "python-socketio clients chat; bad input ends at most its own session"
 step figures short checks 600 "cc python" "size of the binary, memory idle and per client, size of page and client"
 step judges long tests 1800 "cc node chromium python" "the tests of page and Python pass against the official server"
+step third long tests 1800 "cc node openssl" "rust_socketio, a client of other people, against the official server and Sprat"
 step mutants long checks 3600 "cc python" "the tests fail on a server that is wrong on purpose"
 step firmware long tests 900 "cc node chromium qemu thumb" "the chat on a Cortex-M3 in QEMU, and the host with its limits"
 step msrv long checks 1800 "cc msrv" "the oldest Rust promised still builds it"

@@ -8,6 +8,7 @@ declare -A packages=(
     [chromium]="chromium"
     [python]="python3 python3-venv"
     [qemu]="qemu-system-arm"
+    [openssl]="libssl-dev pkg-config"
 )
 
 # Brings what is missing for these steps, as far as this machine allows. Steps say afterwards what they still miss.
@@ -151,6 +152,10 @@ has_node() {
 
 has_chromium() {
     [[ -x /usr/bin/chromium ]]
+}
+
+has_openssl() {
+    pkg-config --exists openssl 2>/dev/null
 }
 
 has_qemu() {
