@@ -91,7 +91,7 @@ impl App for Oracle {
             }
             ("reason", Some(reply)) => self.tell_reason(context, &text(payload, 0), reply),
             (_, Some(reply)) => answer(context, socket, name, payload, reply),
-            ("all" | "but" | "room" | "rooms", None) => self.spread(context, socket, name, payload),
+            ("all" | "but" | "room" | "rooms", None) => Self::spread(context, socket, name, payload),
             (_, None) => act(context, socket, name, payload),
         }
     }
@@ -153,11 +153,11 @@ impl Oracle {
     }
 
     /// Events for others than the sender.
-    fn spread(&self, context: &mut dyn Context, socket: SocketId, name: &str, payload: Payload<'_>) {
-        let Some(who) = self.sockets.get(&socket) else { return };
+    fn spread(context: &mut dyn Context, socket: SocketId, name: &str, payload: Payload<'_>) {
+        let namespace = context.namespace(socket).to_owned();
         let (first, second) = (text(payload, 0), text(payload, 1));
         let (one, both) = ([first.as_str()], [first.as_str(), second.as_str()]);
-        let here = Target::namespace(&who.namespace);
+        let here = Target::namespace(&namespace);
         match name {
             "all" => emit(context, here.except(socket), name, payload),
             "but" => emit(context, Target::all().except_rooms(&one), name, Payload::default()),

@@ -229,6 +229,20 @@ const recovery = [
     again.send('420["echo",1]');
     await again.next();
     p.note(sid === JSON.parse(p.missed[2].slice(2)).sid);
+    again.send('42["rooms","r","another"]');
+    p.note((await p.quietly(() => again.next())).replace(/"[^"]+"\]$/, '"<offset>"]'));
+  }],
+  ["recovery: an offset that is missing or no text", RECOVERY, async (p) => {
+    const w = await p.opened();
+    w.send("40");
+    const { sid, pid } = JSON.parse((await w.next()).slice(2));
+    w.wire.connection.abort();
+    await p.settle();
+    for (const auth of [{ pid }, { pid, offset: 1 }]) {
+      const again = await p.opened();
+      again.send(`40${JSON.stringify(auth)}`);
+      p.note(sid === JSON.parse((await again.next()).slice(2)).sid);
+    }
   }],
   ["recovery: a pid that is unknown", RECOVERY, async (p) => {
     const w = await p.opened();
