@@ -77,7 +77,8 @@ page_tests() {
 step_python() {
     python_packages
     release_binary
-    python_tests SPRAT_COMMAND="$binary"
+    cargo build --release --locked --package sprat-tests --example oracle
+    python_tests SPRAT_COMMAND="$binary" SPRAT_ORACLE="$target_dir/release/examples/oracle"
 }
 
 # The tests start the server themselves. Settings as NAME=VALUE.

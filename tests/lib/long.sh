@@ -6,7 +6,8 @@ step_judges() {
     node_packages
     python_packages
     bad=0
-    python_tests SPRAT_JUDGED=official SPRAT_COMMAND="node $root/tests/js/page/oracle.mjs" || bad=1
+    python_tests SPRAT_JUDGED=official SPRAT_COMMAND="node $root/tests/js/page/oracle.mjs" \
+        SPRAT_ORACLE="node $root/tests/js/oracle/server.mjs" || bad=1
     local client
     for client in own official; do
         printf -- '-- the page with the %s client, on the official server\n' "$client"

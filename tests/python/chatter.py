@@ -10,7 +10,7 @@ EVENTS = ("hello", "history", "online", "offline", "name", "message")
 
 # python-engineio gives up on a polling body of more packets, which official servers send whenever more are waiting.
 PACKETS_MAX = engineio.payload.Payload.max_decode_packets
-engineio.payload.Payload.max_decode_packets = 1000
+engineio.payload.Payload.max_decode_packets = 10_000
 
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
 

@@ -1,7 +1,8 @@
 """The server under test, and where it listens.
 
-SPRAT_COMMAND is the command to start (default: the release binary), SPRAT_JUDGED says whose it is: `sprat` or
-`official`. A command is given what Sprat understands; the official chat server takes `--port 0`.
+SPRAT_COMMAND is the command to start (default: the release binary), SPRAT_ORACLE that of a server which keeps the contract
+at the top of tests/js/oracle/server.mjs. SPRAT_JUDGED says whose they are: `sprat` or `official`. A command is given what
+Sprat understands; the official chat server takes `--port 0`, the other one chooses a port by itself.
 """
 
 import os
@@ -16,15 +17,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 OFFICIAL = os.environ.get("SPRAT_JUDGED") == "official"
 COMMAND = shlex.split(os.environ.get("SPRAT_COMMAND", str(TARGET / "release" / "sprat")))
+ORACLE = shlex.split(os.environ.get("SPRAT_ORACLE", str(TARGET / "release" / "examples" / "oracle")))
 
 
 class Server:
     """A started server: `port`, `pid`, and what it printed."""
 
-    def __init__(self, *arguments, port=0):
+    def __init__(self, *arguments, port=0, command=COMMAND):
         where = ["--port", f"{port}"] if OFFICIAL else ["--listen", f"127.0.0.1:{port}"]
+        if OFFICIAL and command is ORACLE:
+            where = []
         self.process = subprocess.Popen(
-            [*COMMAND, *where, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+            [*command, *where, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
         )
         self.lines = []
         self.port = None
