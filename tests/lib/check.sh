@@ -32,6 +32,10 @@ step_unit() {
     cargo test --workspace --locked
 }
 
+step_fuzz() {
+    cargo run --profile fuzz --package sprat-fuzz --locked -- --seconds 10
+}
+
 step_no_std() {
     build_core_for_thumb
     printf 'check passed: sprat-core builds for thumbv7m-none-eabi\n'

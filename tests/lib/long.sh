@@ -107,6 +107,36 @@ python_tests_of_copy() {
         "$python" -m pytest --exitfirst "$root/tests/python/test_chat.py"
 }
 
+# One program with all targets; the corpus stays for the next run and for the step fuzz.
+step_libfuzzer() {
+    local host target fuzz=$root/tests/fuzz
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    # What cargo-fuzz passes: the compiler counts edges and comparisons for libFuzzer, and ASan looks at memory.
+    RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+        -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+        -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Zsanitizer=address" \
+        CARGO_TARGET_DIR=$target_dir/libfuzzer cargo +nightly build --release --locked --target "$host" \
+        --manifest-path "$fuzz/libfuzzer/Cargo.toml"
+    bad=0
+    for target in "$fuzz"/seeds/*/; do
+        fuzz_target "$(basename "$target")" "$target_dir/libfuzzer/$host/release/libfuzzer" || bad=1
+    done
+    ((bad == 0))
+}
+
+fuzz_target() {
+    local name=$1 binary=$2 log=$logs/libfuzzer-$1.log
+    mkdir -p "$fuzz/corpus/$name" "$fuzz/artifacts"
+    if SPRAT_FUZZ_TARGET=$name "$binary" "$fuzz/corpus/$name" "$fuzz/seeds/$name" -max_total_time="${FUZZ_SECONDS:-300}" \
+        -timeout=10 -rss_limit_mb=1024 -max_len=4096 -use_value_profile=1 -print_final_stats=1 \
+        -artifact_prefix="$fuzz/artifacts/$name-" >"$log" 2>&1; then
+        verdict passed "$name" "$(awk '/DONE/ { cov = $4 } /number_of_executed_units/ { runs = $2 } END { print runs " executions, coverage " cov }' "$log")"
+    else
+        tail -n 40 "$log"
+        verdict failed "$name" "see tests/fuzz/artifacts"
+    fi
+}
+
 step_msrv() {
     CARGO_TARGET_DIR=$target_dir/msrv cargo "+$(rust_version)" check --workspace --all-targets --locked
 }

@@ -21,6 +21,7 @@ step build short checks 1800 "cc" "the release binary builds from the committed 
 step clippy short checks 1200 "clippy cc" "no lint, in all targets"
 step docs short checks 1200 "cc" "the documentation builds without a warning"
 step unit short tests 1800 "cc" "cargo test of the whole workspace"
+step fuzz short checks 1800 "cc" "seeds, corpus and 10 seconds of new inputs for each fuzz target"
 step no-std short checks 1200 "cc thumb" "the core builds for a Cortex-M3 and nothing below it asks for std or alloc"
 step client short tests 900 "cc node" "our client and the official one, against the official server and Sprat"
 step compare short tests 600 "cc node" "raw exchanges, byte for byte as the official server answers them"
@@ -31,6 +32,7 @@ step judges long tests 1800 "cc node chromium python" "the tests of page and Pyt
 step third long tests 1800 "cc node openssl" "rust_socketio, a client of other people, against the official server and Sprat"
 step mutants long checks 3600 "cc python" "the tests fail on a server that is wrong on purpose"
 step firmware long tests 900 "cc node chromium qemu thumb" "the chat on a Cortex-M3 in QEMU, and the host with its limits"
+step libfuzzer long checks 7200 "cc cxx nightly" "libFuzzer on each fuzz target, which sees what an input reaches (FUZZ_SECONDS each, 300)"
 step msrv long checks 1800 "cc msrv" "the oldest Rust promised still builds it"
 
 list_steps() {

@@ -4,6 +4,7 @@
 # need -> Debian packages that bring it (nothing: not Debian's to bring)
 declare -A packages=(
     [cc]="gcc libc6-dev"
+    [cxx]="g++"
     [node]="nodejs npm"
     [chromium]="chromium"
     [python]="python3 python3-venv"
@@ -37,6 +38,7 @@ describe_need() {
     case $1 in
         rustfmt | clippy) printf '%s (rustup component add %s)' "$1" "$1" ;;
         thumb) printf 'a core library for thumbv7m-none-eabi (rustup target add thumbv7m-none-eabi, or Debian packages %s)' "${debian_rust[*]}" ;;
+        nightly) printf 'a nightly toolchain (rustup toolchain install nightly)' ;;
         msrv) printf 'Rust %s (rustup toolchain install %s)' "$(rust_version)" "$(rust_version)" ;;
         *) printf '%s (Debian: %s)' "$1" "${packages[$1]}" ;;
     esac
@@ -48,6 +50,7 @@ install_tools() {
     for need in "$@"; do
         case $need in
             rustfmt | clippy) of_rustup component add "$need" || true ;;
+            nightly) of_rustup toolchain install nightly --profile minimal || true ;;
             msrv) of_rustup toolchain install "$(rust_version)" --profile minimal || true ;;
             thumb) of_rustup target add thumbv7m-none-eabi || debian+=("${debian_rust[@]}") ;;
             *)
@@ -111,6 +114,14 @@ of_rustup() {
 
 has_cc() {
     command -v cc >/dev/null
+}
+
+has_cxx() {
+    command -v c++ >/dev/null
+}
+
+has_nightly() {
+    has_rustup && [[ $(rustup toolchain list) == *nightly* ]]
 }
 
 has_rustfmt() {

@@ -9,9 +9,11 @@
 //! | [`recorder`] | an application that writes down what it is told, and answers `echo` |
 //! | [`model`] | rooms as a map of sets: what the real ones are compared with |
 //! | [`memory`] | memory of a few sizes |
+//! | [`chaos`] | anything that can happen, in any order, and what must be true of it |
 //! | [`chance`] | random numbers from a seed |
 
 pub mod chance;
+pub mod chaos;
 pub mod client;
 pub mod driver;
 pub mod memory;
