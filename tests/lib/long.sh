@@ -107,6 +107,24 @@ python_tests_of_copy() {
         "$python" -m pytest --exitfirst "$root/tests/python/test_chat.py"
 }
 
+step_deny() {
+    PATH=$PATH:$env_dir/cargo/bin
+    bad=0
+    deny workspace --locked check licenses bans sources
+    # Two versions of a crate are what its hardware's crates bring.
+    deny firmware --locked --manifest-path core/examples/Cargo.toml --config deny.toml check licenses sources
+    if cargo deny --locked fetch db; then
+        deny advisories --locked check advisories
+    else
+        printf 'advisories were not looked at, because their database is not reachable:\n# skipped 1\n'
+    fi
+    ((bad == 0))
+}
+
+deny() {
+    if cargo deny "${@:2}"; then verdict passed "$1" "as deny.toml wants"; else verdict failed "$1" "see above"; fi
+}
+
 # One program with all targets; the corpus stays for the next run and for the step fuzz.
 step_libfuzzer() {
     local host target fuzz=$root/tests/fuzz

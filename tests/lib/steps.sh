@@ -33,6 +33,7 @@ step third long tests 1800 "cc node openssl" "rust_socketio, a client of other p
 step mutants long checks 3600 "cc python" "the tests fail on a server that is wrong on purpose"
 step firmware long tests 900 "cc node chromium qemu thumb" "the chat on a Cortex-M3 in QEMU, and the host with its limits"
 step libfuzzer long checks 7200 "cc cxx nightly" "libFuzzer on each fuzz target, which sees what an input reaches (FUZZ_SECONDS each, 300)"
+step deny long checks 600 "deny" "licences, sources and versions of dependencies, and advisories where their database is reachable"
 step msrv long checks 1800 "cc msrv" "the oldest Rust promised still builds it"
 
 list_steps() {

@@ -38,6 +38,7 @@ describe_need() {
     case $1 in
         rustfmt | clippy) printf '%s (rustup component add %s)' "$1" "$1" ;;
         thumb) printf 'a core library for thumbv7m-none-eabi (rustup target add thumbv7m-none-eabi, or Debian packages %s)' "${debian_rust[*]}" ;;
+        deny) printf 'cargo-deny (cargo install --locked cargo-deny)' ;;
         nightly) printf 'a nightly toolchain (rustup toolchain install nightly)' ;;
         msrv) printf 'Rust %s (rustup toolchain install %s)' "$(rust_version)" "$(rust_version)" ;;
         *) printf '%s (Debian: %s)' "$1" "${packages[$1]}" ;;
@@ -50,6 +51,7 @@ install_tools() {
     for need in "$@"; do
         case $need in
             rustfmt | clippy) of_rustup component add "$need" || true ;;
+            deny) cargo install --quiet --locked --root "$env_dir/cargo" cargo-deny || true ;;
             nightly) of_rustup toolchain install nightly --profile minimal || true ;;
             msrv) of_rustup toolchain install "$(rust_version)" --profile minimal || true ;;
             thumb) of_rustup target add thumbv7m-none-eabi || debian+=("${debian_rust[@]}") ;;
@@ -118,6 +120,10 @@ has_cc() {
 
 has_cxx() {
     command -v c++ >/dev/null
+}
+
+has_deny() {
+    PATH=$PATH:$env_dir/cargo/bin cargo deny --version >/dev/null 2>&1
 }
 
 has_nightly() {

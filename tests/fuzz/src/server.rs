@@ -54,8 +54,10 @@ fn steps(data: &[u8]) -> Vec<Step> {
         let tree = strategy.new_tree(&mut TestRunner::new_with_rng(Config::default(), rng));
         tree.ok()?.current().pop()
     };
-    data.chunks(STEP_BYTES).filter_map(step).collect()
+    data.chunks(STEP_BYTES).take(STEPS_MAX).filter_map(step).collect()
 }
 
 /// So many bytes choose a step.
 const STEP_BYTES: usize = 3;
+/// What happens after more steps than these has happened before.
+const STEPS_MAX: usize = 200;
