@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | [`wire`] | the formats, one target each: what is read is written again, however it is cut |
 //! | [`server`] | sequences of operations on a server, compared with a model |
+//! | [`host`] | a whole connection of the host, over loopback |
 //! | [`mutate`] | new inputs from old ones, from a seed |
 //!
 //! The program of this crate plays seeds, corpus and new inputs on any toolchain; `libfuzzer/` is the same targets for
 //! libFuzzer, which sees what an input reaches.
 
+pub mod host;
 pub mod mutate;
 pub mod server;
 pub mod wire;
@@ -34,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "engine", run: wire::engine, words: &[b"0", b"2probe", b"3probe", b"4", b"5", b"6", b"b"] },
     Target { name: "frames", run: wire::frames, words: FRAMES },
+    Target { name: "host", run: host::host, words: HOST },
     Target { name: "http", run: wire::http, words: HTTP },
     Target { name: "json", run: wire::json, words: JSON },
     Target { name: "msgpack", run: wire::msgpack, words: MSGPACK },
@@ -56,6 +59,25 @@ const FRAMES: &[&[u8]] = &[
     b"\x82\xfe\x00\x7e\0\0\0\0",
     b"\x82\xff\0\0\0\0\0\x01\0\0\0\0\0\0",
     b"\xe2\x82\xac",
+];
+const HOST: &[&[u8]] = &[
+    b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /socket.io/?EIO=4&transport=polling&sid=<sid> HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /socket.io/?EIO=4&transport=polling&sid=<sid> HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n40",
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n2\r\n40\r\n0\r\n\r\n",
+    b"Accept-Encoding: gzip\r\n",
+    b"Expect: 100-continue\r\n",
+    b"Connection: close\r\n",
+    b"If-None-Match: *\r\n",
+    b"\x81\x82\0\0\0\x0040",
+    b"\x81\x86\0\0\0\x002probe",
+    b"\x81\x81\0\0\0\x005",
+    b"\x88\x80\0\0\0\0",
+    b"\x89\x80\0\0\0\0",
+    b"\x01\x81\0\0\0\x004",
+    b"\x80\x81\0\0\0\x000",
+    b"42[\"message\",{\"text\":\"x\"}]",
 ];
 const HTTP: &[&[u8]] = &[
     b"GET ",
