@@ -1,5 +1,7 @@
 //! What an application may have a say in before and beside its callbacks: who gets in, with which id, and what is answered.
 
+mod middleware;
+
 use core::fmt;
 use core::pin::Pin;
 
@@ -7,6 +9,8 @@ use sprat_core::Refusal;
 use sprat_core::ids::Sid;
 
 use crate::io::Handshake;
+pub(crate) use middleware::Middleware;
+pub use middleware::{EngineRequest, MiddlewareAnswer, Step};
 
 type Allowed = Pin<Box<dyn Future<Output = Result<(), String>>>>;
 type AllowRequest = Box<dyn Fn(Handshake) -> Allowed>;
@@ -38,6 +42,7 @@ type ToldError = Box<dyn Fn(&ConnectionError)>;
 /// ```
 #[derive(Default)]
 pub struct Hooks {
+    pub(crate) middlewares: Vec<Middleware>,
     pub(crate) allow_request: Option<AllowRequest>,
     pub(crate) generate_id: Option<GenerateId>,
     pub(crate) response_headers: Option<WriteHeaders>,
@@ -49,6 +54,30 @@ impl Hooks {
     /// No functions.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Puts a middleware at the end of the chain that every request on the path goes through first (Engine.IO server,
+    /// `engine.use`): it lets the request go on, refuses it, or answers it itself. It may take its time; the client waits.
+    ///
+    /// ```
+    /// use sprat::{Hooks, MiddlewareAnswer, ResponseHeaders, Step};
+    ///
+    /// let mut hooks = Hooks::new();
+    /// hooks.use_request(|request| async move {
+    ///     if request.head().url().starts_with("/socket.io/health") {
+    ///         return Step::Answer(MiddlewareAnswer::new(200, "well"));
+    ///     }
+    ///     let mut headers = ResponseHeaders::default();
+    ///     headers.add("Strict-Transport-Security", "max-age=63072000");
+    ///     Step::NextWith(headers)
+    /// });
+    /// ```
+    pub fn use_request<F>(&mut self, middleware: impl Fn(EngineRequest) -> F + 'static) -> &mut Self
+    where
+        F: Future<Output = Step> + 'static,
+    {
+        self.middlewares.push(Box::new(move |request| Box::pin(middleware(request))));
+        self
     }
 
     /// Asks `policy` about every handshake (Engine.IO server, option `allowRequest`). An error refuses it with code 4 and its
@@ -110,6 +139,7 @@ impl Hooks {
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
+            .field("middlewares", &self.middlewares.len())
             .field("allow_request", &self.allow_request.is_some())
             .field("generate_id", &self.generate_id.is_some())
             .field("response_headers", &self.response_headers.is_some())
@@ -175,6 +205,8 @@ pub enum ErrorContext {
     InvalidOrigin,
     /// A handshake with this method.
     Method(String),
+    /// A middleware of [`Hooks::use_request`] did not let it go on.
+    MiddlewareFailure,
     /// The revision of the protocol is not 4.
     Protocol,
     /// The revision of the protocol is not that of the session.
@@ -208,6 +240,11 @@ impl ConnectionError {
 
     pub(crate) fn forbidden(request: Handshake, message: &str) -> Self {
         Self { request, code: 4, message: "Forbidden", context: ErrorContext::Forbidden(message.to_owned()) }
+    }
+
+    pub(crate) fn failed_middleware(request: Handshake) -> Self {
+        let message = Refusal::BadRequest.message();
+        Self { request, code: 3, message, context: ErrorContext::MiddlewareFailure }
     }
 
     pub(crate) fn without_id(request: Handshake) -> Self {

@@ -38,7 +38,7 @@ pub mod shutdown;
 
 pub use bytes::Bytes;
 pub use config::Config;
-pub use hooks::{ConnectionError, ErrorContext, Hooks, ResponseHeaders};
+pub use hooks::{ConnectionError, EngineRequest, ErrorContext, Hooks, MiddlewareAnswer, ResponseHeaders, Step};
 pub use io::{
     Ack, AckError, AckSender, Acks, Args, ArgsError, Binary, Broadcast, Children, EmitError, Event, EventError,
     FromArgs, Group, Handle, HandleError, Handshake, IntoArgs, Io, ListenerId, Namespace, Outgoing, Refusal,

@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use sprat::config::{Cors, Origins};
-use sprat::{Config, ErrorContext, Handle, Hooks, Io};
+use sprat::{Config, ErrorContext, Handle, Hooks, Io, MiddlewareAnswer, ResponseHeaders, Step, smol};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const OPEN: &str = "/socket.io/?EIO=4&transport=polling";
@@ -133,6 +133,56 @@ fn response_headers_are_added_to_what_is_no_error() {
     });
     assert_eq!(server.get(OPEN, &[]).fields("x-served-by"), ["sprat"]);
     assert_eq!(server.get("/socket.io/", &[]).fields("x-served-by"), [""; 0]);
+}
+
+#[test]
+fn middlewares_answer_refuse_or_let_requests_go_on_in_their_order() {
+    let (told, errors) = channel();
+    let server = serve(Config::default(), move |hooks| {
+        hooks.use_request(|request| async move {
+            smol::future::yield_now().await;
+            let mut headers = ResponseHeaders::default();
+            headers.add("x-first", request.method());
+            Step::NextWith(headers)
+        });
+        hooks.use_request(|request| async move {
+            match request.head().query("step").as_deref() {
+                Some("answer") => {
+                    let mut answer = MiddlewareAnswer::new(401, "who are you?");
+                    answer.headers.add("Content-Type", "text/plain");
+                    Step::Answer(answer)
+                }
+                Some("fail") => Step::Fail,
+                Some("nonsense") => Step::Answer(MiddlewareAnswer::new(0, "")),
+                _ => Step::Next,
+            }
+        });
+        hooks.use_request(|_| async { Step::Next });
+        hooks.on_connection_error(move |error| told.send((error.code, error.context.clone())).unwrap());
+    });
+    let target = server.session();
+    let post = server.request("POST", &target, &[], r#"42["echo","1"]"#);
+    assert_eq!((post.text().as_str(), post.fields("x-first")), ("ok", vec!["POST"]));
+    assert_eq!(server.get(&target, &[]).text(), r#"42["echo","1"]"#);
+
+    let answered = server.get(&format!("{OPEN}&step=answer"), &[]);
+    assert_eq!((answered.status(), answered.text().as_str()), ("401", "who are you?"));
+    assert_eq!((answered.fields("Content-Type"), answered.fields("x-first")), (vec!["text/plain"], vec!["GET"]));
+    assert_eq!(server.get(&format!("{OPEN}&step=nonsense"), &[]).status(), "500");
+
+    let failed = server.get(&format!("{OPEN}&step=fail"), &[]);
+    assert_eq!((failed.status(), failed.text().as_str()), ("400", r#"{"code":3,"message":"Bad request"}"#));
+    assert_eq!(errors.recv_timeout(PATIENCE), Ok((3, ErrorContext::MiddlewareFailure)));
+    let upgrade = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    let failed = server.get("/socket.io/?EIO=4&transport=websocket&step=fail", &upgrade);
+    assert_eq!((failed.status(), failed.text().as_str()), ("400", "Bad request"));
+    // Pages do not go that way.
+    assert_eq!(server.get("/?step=fail", &[]).status(), "200");
 }
 
 #[test]

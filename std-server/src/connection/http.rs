@@ -21,9 +21,9 @@ use crate::connection::denied::Denied;
 use crate::connection::incoming::{Incoming, linger};
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
-use crate::connection::{WRITE_STEP_BYTES, compression, websocket, within};
+use crate::connection::{WRITE_STEP_BYTES, compression, middleware, websocket, within};
 use crate::engine::{Engine, LineHandle, Packet};
-use crate::hooks::{ConnectionError, Hooks};
+use crate::hooks::{ConnectionError, EngineRequest, Hooks};
 use crate::logging::{Notice, notice};
 use crate::pages::{PageRequest, PageResponse, Pages};
 use crate::partials::Partials;
@@ -235,8 +235,9 @@ impl<A: App> Connection<A> {
             {
                 return self.refuse(len, refused, &mut request).await;
             }
-            if site.hooks.decide_handshakes() {
-                return self.decided_request(len, request).await;
+            let about = middleware::about(&head, self.client, &site.hooks);
+            if about.is_some() || site.hooks.decide_handshakes() {
+                return self.decided_request(len, about, request).await;
             }
             let brought = self.bring(&head, &mut request);
             self.incoming.consume(len);
@@ -288,8 +289,23 @@ impl<A: App> Connection<A> {
     }
 
     /// Answers a request for the engine if the application lets it pass.
-    async fn decided_request(&mut self, len: usize, mut request: Request) -> io::Result<Next> {
-        if let Some(denied) = Box::pin(self.ask_hooks(len)).await {
+    async fn decided_request(
+        &mut self,
+        len: usize,
+        about: Option<EngineRequest>,
+        mut request: Request,
+    ) -> io::Result<Next> {
+        let site = Rc::clone(&self.site);
+        if let Some(about) = about
+            && let Some(stop) = Box::pin(middleware::ask(about, &site.hooks, &mut self.incoming, &mut request)).await
+        {
+            self.incoming.consume(len);
+            let Some((response, body)) = stop.response(&mut request) else { return Ok(Next::Drop) };
+            return self.respond(&response, &body, &mut request).await;
+        }
+        if site.hooks.decide_handshakes()
+            && let Some(denied) = Box::pin(self.ask_hooks(len)).await
+        {
             self.incoming.consume(len);
             let Some((response, body)) = denied.response(request.websocket.is_some()) else { return Ok(Next::Drop) };
             return self.respond(&response, body.as_bytes(), &mut request).await;

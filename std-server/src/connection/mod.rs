@@ -9,6 +9,7 @@ mod endpoint;
 pub(crate) mod http;
 mod incoming;
 mod judged;
+mod middleware;
 mod outgoing;
 mod post;
 mod request;
