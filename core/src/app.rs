@@ -238,6 +238,7 @@ pub struct Target<'a> {
     pub(crate) except_rooms: &'a [&'a str],
     pub(crate) except: Option<SocketId>,
     pub(crate) volatile: bool,
+    pub(crate) uncompressed: bool,
 }
 
 impl<'a> Target<'a> {
@@ -248,7 +249,15 @@ impl<'a> Target<'a> {
 
     /// Every socket of a namespace.
     pub const fn namespace(namespace: &'a str) -> Self {
-        Self { namespace, socket: None, rooms: &[], except_rooms: &[], except: None, volatile: false }
+        Self {
+            namespace,
+            socket: None,
+            rooms: &[],
+            except_rooms: &[],
+            except: None,
+            volatile: false,
+            uncompressed: false,
+        }
     }
 
     /// One socket.
@@ -274,6 +283,11 @@ impl<'a> Target<'a> {
     /// Only those whose transport could send it at once; the others never get it.
     pub const fn volatile(self) -> Self {
         Self { volatile: true, ..self }
+    }
+
+    /// Whether what it gets may be compressed, by a driver that does that; by default it may.
+    pub const fn compress(self, compress: bool) -> Self {
+        Self { uncompressed: !compress, ..self }
     }
 }
 

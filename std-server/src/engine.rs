@@ -432,23 +432,24 @@ impl<A: App> LineHandle<A> {
         inner.charge(session, packets, bytes)
     }
 
-    /// Hands over the packets that wait, until `budget_bytes` are reached. `take` returns the length of each.
+    /// Hands over the packets that wait, until `budget_bytes` are reached, each with whether it may be compressed. `take`
+    /// returns the length of each.
     pub(crate) fn take_packets(
         &self,
         transport: TransportId,
         mut budget_bytes: usize,
-        mut take: impl FnMut(Packet) -> usize,
+        mut take: impl FnMut(Packet, bool) -> usize,
     ) {
         let inner = &mut *self.engine.inner.borrow_mut();
         while let Some(outgoing) = inner.server.next(transport, budget_bytes) {
             let frames = inner.server.frames();
-            let len = take(match outgoing.packet {
+            let packet = match outgoing.packet {
                 OutgoingPacket::Binary(frame) => Packet::Binary(frames.shared(frame)),
                 OutgoingPacket::BinaryAsText(frame) => Packet::BinaryAsText(frames.shared(frame)),
                 OutgoingPacket::Static(text) => Packet::Text(SharedText::new(text.as_bytes())),
                 OutgoingPacket::Text(frame) => Packet::Text(frames.text(frame)),
-            });
-            budget_bytes = budget_bytes.saturating_sub(len);
+            };
+            budget_bytes = budget_bytes.saturating_sub(take(packet, outgoing.compress));
         }
     }
 

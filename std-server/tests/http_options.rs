@@ -32,6 +32,7 @@ fn serve(config: Config, set_up: impl FnOnce(&mut Hooks) + Send + 'static) -> Ru
         io.hooks(hooks);
         io.on_ready(move |addresses| started.send((handle, addresses[0])).expect("somebody waits"));
         io.on("echo", |socket, text: String, _ack| socket.emit("echo", text));
+        io.on("plain", |socket, text: String, _ack| socket.compress(false).emit("plain", text));
         io.run(config).expect("a server that starts");
     });
     let (handle, address) = is_started.recv_timeout(PATIENCE).expect("a server that starts");
@@ -269,6 +270,25 @@ fn polls_are_compressed_from_the_threshold_on() {
         }
         .unwrap();
         assert_eq!(text, event, "{len} {accepted}");
+    }
+}
+
+#[test]
+fn a_poll_is_compressed_unless_no_packet_in_it_may_be() {
+    let server = serve(Config::default(), |_| ());
+    let target = server.session();
+    let long = "x".repeat(2_000);
+    for (body, coding) in [
+        (format!(r#"42["plain","{long}"]"#), vec![]),
+        (format!("42[\"plain\",\"{long}\"]\x1e42[\"plain\",\"a\"]"), vec![]),
+        (format!("42[\"plain\",\"{long}\"]\x1e42[\"echo\",\"a\"]"), vec!["gzip"]),
+    ] {
+        assert_eq!(server.request("POST", &target, &[], &body).text(), "ok");
+        let answer = server.get(&target, &["Accept-Encoding: gzip"]);
+        assert_eq!(answer.fields("Content-Encoding"), coding);
+        if coding.is_empty() {
+            assert_eq!(answer.text(), body);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who gets in (Engine.IO protocol, "Handshake"), and what those who do not are told.
 
 use crate::engine::Engine;
-use crate::engine::outbox::Content;
+use crate::engine::outbox::{Content, Delivery};
 use crate::engine::response::{Answer, Refusal};
 use crate::engine::session::{Pending, Session};
 use crate::engine::state::State;
@@ -159,7 +159,7 @@ impl<M: Memory> Engine<M> {
             max_payload_bytes: u64::from(self.limits.payload_bytes_max),
         };
         let Ok(frame) = self.insert_encoded(&mut |put| open.encode(put)) else { return false };
-        self.enqueue(index, Content::Text(frame), &[], false);
+        self.enqueue(index, Content::Text(frame), &[], Delivery::default());
         self.frames.release(frame);
         self.sessions[index].outbox.has_waiting()
     }

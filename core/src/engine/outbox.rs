@@ -3,6 +3,7 @@
 //! An outbox is a chain of entries in a pool that all share: first those that the transport has taken from us but not yet
 //! sent, then those that wait.
 
+use crate::app::Target;
 use crate::engine::Engine;
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::State;
@@ -37,18 +38,34 @@ pub(crate) enum Content {
     Binary(FrameId),
 }
 
+/// How a packet is to be delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// To nobody who cannot be sent it at once.
+    pub(crate) volatile: bool,
+    /// Without asking that it be compressed.
+    pub(crate) uncompressed: bool,
+}
+
+impl Delivery {
+    pub(crate) const fn of(target: &Target<'_>) -> Self {
+        Self { volatile: target.volatile, uncompressed: target.uncompressed }
+    }
+}
+
 /// A packet in an outbox.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Entry {
     content: Content,
     next: u32,
+    uncompressed: bool,
     /// The next entry belongs to the same event and follows it directly.
     more: bool,
 }
 
 impl Default for Entry {
     fn default() -> Self {
-        Self { content: Content::Control(Control::Ping), next: NONE, more: false }
+        Self { content: Content::Control(Control::Ping), next: NONE, uncompressed: false, more: false }
     }
 }
 
@@ -92,6 +109,8 @@ pub struct Outgoing {
     pub packet: OutgoingPacket,
     /// The next packet belongs to the same event: send nothing between them.
     pub more: bool,
+    /// Whether it may be compressed, by a driver that does that (Socket.IO server, flag `compress`).
+    pub compress: bool,
 }
 
 /// The bytes of a packet. On a WebSocket each is one message; in the body of a poll they are joined with U+001E, binary
@@ -120,9 +139,9 @@ pub struct Waiting {
 impl<M: Memory> Engine<M> {
     /// Queues an event for a session: its first packet, then its attachments, nothing between them.
     ///
-    /// A closed session takes it and forgets it. A session that cannot take it is closed, unless `volatile`.
-    pub(crate) fn enqueue(&mut self, index: u32, first: Content, attachments: &[FrameId], volatile: bool) {
-        if !self.sessions[index].is_open() || (volatile && !self.is_writable(index)) {
+    /// A closed session takes it and forgets it. A session that cannot take it is closed, unless it is volatile.
+    pub(crate) fn enqueue(&mut self, index: u32, first: Content, attachments: &[FrameId], delivery: Delivery) {
+        if !self.sessions[index].is_open() || (delivery.volatile && !self.is_writable(index)) {
             return;
         }
         let sizes = attachments.iter().map(|frame| self.frames.bytes(*frame).len());
@@ -135,9 +154,9 @@ impl<M: Memory> Engine<M> {
         if !self.make_room_for_entries(packets) || !self.sessions[index].is_open() {
             return self.close(index, CloseReason::OutboxFull);
         }
-        self.push(index, first, !attachments.is_empty());
+        self.push(index, first, !attachments.is_empty(), delivery);
         for (at, frame) in attachments.iter().enumerate() {
-            self.push(index, Content::Binary(*frame), at + 1 < attachments.len());
+            self.push(index, Content::Binary(*frame), at + 1 < attachments.len(), delivery);
         }
     }
 
@@ -148,7 +167,7 @@ impl<M: Memory> Engine<M> {
             return;
         }
         if self.make_room_for_entries(1) && self.sessions[index].is_open() {
-            self.push(index, Content::Control(control), false);
+            self.push(index, Content::Control(control), false, Delivery::default());
         }
     }
 
@@ -166,14 +185,14 @@ impl<M: Memory> Engine<M> {
         let session = &mut self.sessions[index];
         if session.is_probe(transport.lane) {
             let due = core::mem::take(&mut session.probe_answer_due);
-            return due.then_some(Outgoing { packet: OutgoingPacket::Static("3probe"), more: false });
+            return due.then_some(Outgoing { packet: OutgoingPacket::Static("3probe"), more: false, compress: true });
         }
         let at = session.outbox.waiting;
         if at == NONE {
             session.woken = false;
             return None;
         }
-        let (content, next, more) = (self.entries[at].content, self.entries[at].next, self.entries[at].more);
+        let Entry { content, next, uncompressed, more } = self.entries[at];
         if session.outbox.head != at && self.content_bytes(content) > budget_bytes {
             return None;
         }
@@ -185,7 +204,7 @@ impl<M: Memory> Engine<M> {
             Content::Binary(frame) if session.base64 => OutgoingPacket::BinaryAsText(frame),
             Content::Binary(frame) => OutgoingPacket::Binary(frame),
         };
-        Some(Outgoing { packet, more })
+        Some(Outgoing { packet, more, compress: !uncompressed })
     }
 
     /// Entries of all outboxes.
@@ -327,8 +346,9 @@ impl<M: Memory> Engine<M> {
         true
     }
 
-    fn push(&mut self, index: u32, content: Content, more: bool) {
-        let Some(at) = self.entries.insert(Entry { content, next: NONE, more }) else { return };
+    fn push(&mut self, index: u32, content: Content, more: bool, delivery: Delivery) {
+        let entry = Entry { content, next: NONE, uncompressed: delivery.uncompressed, more };
+        let Some(at) = self.entries.insert(entry) else { return };
         if let Content::Text(frame) | Content::Binary(frame) = content {
             self.frames.retain(frame);
         }

@@ -1,6 +1,7 @@
 //! Acknowledgements that clients owe us (Socket.IO protocol, "Acknowledgement").
 
 use crate::app::{Payload, Target};
+use crate::engine::outbox::Delivery;
 use crate::error::CapacityError;
 use crate::frames::Frames;
 use crate::ids::{AckId, SocketId, TimerId};
@@ -47,7 +48,7 @@ impl<M: Memory> Sockets<M> {
         match self.encode_for(socket, body, payload.attachments) {
             Ok(encoded) => {
                 let session = self.table[socket].session;
-                self.enqueue(session, encoded.text, &encoded.attachments, false);
+                self.enqueue(session, encoded.text, &encoded.attachments, Delivery::default());
                 self.release(encoded);
                 Ok(ack)
             }
@@ -86,7 +87,7 @@ impl<M: Memory> Sockets<M> {
             let Ok(ack) = self.insert_ack(socket, id, timeout) else { continue };
             owed(self.id(socket), ack);
             count += 1;
-            self.enqueue(session, encoded.text, &encoded.attachments, target.volatile);
+            self.enqueue(session, encoded.text, &encoded.attachments, Delivery::of(&target));
         }
         self.release(encoded);
         Ok(count)
@@ -161,7 +162,7 @@ impl<M: Memory> Sockets<M> {
         let body = Body::Ack { id: Some(id), args: payload.json, attachments };
         let encoded = self.encode_for(socket, body, payload.attachments)?;
         let session = self.table[socket].session;
-        self.enqueue(session, encoded.text, &encoded.attachments, false);
+        self.enqueue(session, encoded.text, &encoded.attachments, Delivery::default());
         self.release(encoded);
         Ok(())
     }

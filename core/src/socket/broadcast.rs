@@ -3,6 +3,7 @@
 use core::fmt::Write;
 
 use crate::app::{Attachments, Payload, Target};
+use crate::engine::outbox::Delivery;
 use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
 use crate::ids::Sid;
@@ -48,7 +49,7 @@ impl<M: Memory> Sockets<M> {
         let mut selection = self.select(target);
         while let Some(socket) = self.next_selected(&mut selection) {
             let session = self.table[socket].session;
-            self.enqueue(session, encoded.text, &encoded.attachments, target.volatile);
+            self.enqueue(session, encoded.text, &encoded.attachments, Delivery::of(&target));
         }
         self.release(encoded);
         Ok(())

@@ -1,7 +1,7 @@
 //! What applications can do, done.
 
 use crate::app::{Attachment, Context, Message, Payload, Prepared, Stored, Target};
-use crate::engine::outbox::Content;
+use crate::engine::outbox::{Content, Delivery};
 use crate::engine::session::{CloseReason, Pending};
 use crate::error::CapacityError;
 use crate::frames::Frames;
@@ -65,7 +65,7 @@ impl<M: Memory> Context for Sockets<M> {
         let mut selection = self.select(target);
         while let Some(socket) = self.next_selected(&mut selection) {
             let session = self.table[socket].session;
-            self.enqueue(session, prepared.0, &[], target.volatile);
+            self.enqueue(session, prepared.0, &[], Delivery::of(&target));
         }
     }
 
@@ -266,7 +266,7 @@ impl<M: Memory> Context for Sockets<M> {
             Message::Binary(_) => Content::Binary(frame),
             Message::Text(_) => Content::Text(frame),
         };
-        self.engine.enqueue(index, content, &[], false);
+        self.engine.enqueue(index, content, &[], Delivery::default());
         self.engine.frames.release(frame);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use core::fmt::Write;
 
+use crate::engine::outbox::Delivery;
 use crate::engine::session::{CloseReason, Pending};
 use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
@@ -142,7 +143,7 @@ impl<M: Memory> Sockets<M> {
     fn enqueue_or_close(&mut self, session: u32, frame: Result<FrameId, CapacityError>) {
         match frame {
             Ok(frame) => {
-                self.enqueue(session, frame, &[], false);
+                self.enqueue(session, frame, &[], Delivery::default());
                 self.engine.frames.release(frame);
             }
             Err(_) => self.engine.close(session, CloseReason::OutboxFull),

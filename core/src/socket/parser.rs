@@ -2,7 +2,7 @@
 
 use crate::app::Attachments;
 use crate::engine::handshake::Encode;
-use crate::engine::outbox::Content;
+use crate::engine::outbox::{Content, Delivery};
 use crate::error::CapacityError;
 use crate::frames::{FrameId, Frames};
 use crate::limits::Parser;
@@ -12,13 +12,13 @@ use crate::wire::socket::{Body, Packet};
 
 impl<M: Memory> Sockets<M> {
     /// Queues an encoded packet of Socket.IO for a session.
-    pub(crate) fn enqueue(&mut self, session: u32, packet: FrameId, attachments: &[FrameId], volatile: bool) {
+    pub(crate) fn enqueue(&mut self, session: u32, packet: FrameId, attachments: &[FrameId], delivery: Delivery) {
         let first = match self.engine.limits.parser {
             Parser::Json => Content::Text(packet),
             #[cfg(feature = "msgpack")]
             Parser::Msgpack => Content::Binary(packet),
         };
-        self.engine.enqueue(session, first, attachments, volatile);
+        self.engine.enqueue(session, first, attachments, delivery);
     }
 
     /// Encodes a packet without attachments.

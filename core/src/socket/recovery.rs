@@ -7,6 +7,7 @@
 
 use crate::app::Target;
 use crate::engine::Engine;
+use crate::engine::outbox::Delivery;
 use crate::engine::session::CloseReason;
 use crate::frames::{FrameId, Frames};
 use crate::ids::{Sid, SocketId};
@@ -274,7 +275,7 @@ impl<M: Memory> Sockets<M> {
         self.table[socket].is_recovered = true;
         let mut position = self.engine.recent.first;
         while let Some((next, text, attachments)) = self.next_missed(socket, offset, position) {
-            self.enqueue(session, text, &attachments, false);
+            self.enqueue(session, text, &attachments, Delivery::default());
             position = next;
         }
         self.send_connected(socket);

@@ -46,8 +46,8 @@ impl<A: App> Endpoint for Session<A> {
         self.line.message(self.transport, message)
     }
 
-    fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize) {
-        self.line.take_packets(self.transport, budget_bytes, take);
+    fn take_packets(&mut self, budget_bytes: usize, mut take: impl FnMut(Packet) -> usize) {
+        self.line.take_packets(self.transport, budget_bytes, |packet, _compress| take(packet));
     }
 
     fn flushed(&mut self) {

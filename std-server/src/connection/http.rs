@@ -413,8 +413,10 @@ impl<A: App> Connection<A> {
         answer: Answer,
         request: &mut Request,
     ) -> io::Result<Next> {
-        let mut body = Vec::new();
-        self.line.take_packets(transport, usize::MAX, |packet| {
+        // As the official server does it, one packet that may be compressed is enough.
+        let (mut body, mut may_compress) = (Vec::new(), false);
+        self.line.take_packets(transport, usize::MAX, |packet, compress| {
+            may_compress |= compress;
             let before = body.len();
             if !body.is_empty() {
                 body.push(payload::SEPARATOR);
@@ -436,7 +438,7 @@ impl<A: App> Connection<A> {
         if let (true, Some(cookie)) = (request.is_initial, &self.site.cookie) {
             request.success_fields.push_str(&cookie.field(sid_in(&body)));
         }
-        if let Some(coding) = request.coding.filter(|_| body.len() >= self.site.compressed_bytes_min) {
+        if let Some(coding) = request.coding.filter(|_| may_compress && body.len() >= self.site.compressed_bytes_min) {
             body = Box::pin(compression::compress(body, coding)).await?;
             request.success_fields.push_str(coding.field());
         }

@@ -35,6 +35,7 @@ pub struct Broadcast<'b> {
     pub(super) except_rooms: Vec<&'b str>,
     pub(super) except: Option<SocketId>,
     pub(super) is_volatile: bool,
+    pub(super) compress: bool,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -49,6 +50,7 @@ impl<'b> Broadcast<'b> {
             except_rooms: Vec::new(),
             except: None,
             is_volatile: false,
+            compress: true,
             timeout: None,
         }
     }
@@ -73,14 +75,15 @@ impl<'b> Broadcast<'b> {
         Self { is_volatile: true, ..self }
     }
 
-    /// Only clients of this server. There is no other yet, so it changes nothing.
+    /// Only clients of this server: there is no other, so they always are.
     pub fn local(self) -> Self {
         self
     }
 
-    /// Whether to compress. Messages on WebSockets never are, so it changes nothing.
-    pub fn compress(self, _compress: bool) -> Self {
-        self
+    /// Whether to compress what goes to clients on long polling; by default it is, where the configuration and the client say
+    /// so. Messages on WebSockets never are.
+    pub fn compress(self, compress: bool) -> Self {
+        Self { compress, ..self }
     }
 
     /// How long [`Self::emit_with_acks`] waits.
@@ -192,6 +195,7 @@ impl<'b> Broadcast<'b> {
             except_rooms: &self.except_rooms,
             except: self.except,
             is_volatile: self.is_volatile,
+            compress: self.compress,
         };
         act(self.state, self.context, &aim)
     }

@@ -49,6 +49,11 @@ impl Children {
         Self { group: self.group.volatile(), ..self }
     }
 
+    /// Whether to compress it: see [`Group::compress`].
+    pub fn compress(self, compress: bool) -> Self {
+        Self { group: self.group.compress(compress), ..self }
+    }
+
     /// Sends an event. It is encoded once for each namespace. Waits while the server's queue is full.
     ///
     /// # Errors

@@ -36,6 +36,7 @@ pub struct Group {
     except_rooms: Vec<String>,
     except: Option<SocketId>,
     is_volatile: bool,
+    compress: bool,
     timeout: Option<Duration>,
 }
 
@@ -49,6 +50,7 @@ impl Group {
             except_rooms: Vec::new(),
             except: None,
             is_volatile: false,
+            compress: true,
             timeout: None,
         }
     }
@@ -81,14 +83,15 @@ impl Group {
         Self { is_volatile: true, ..self }
     }
 
-    /// Only clients of this server. There is no other yet, so it changes nothing.
+    /// Only clients of this server: there is no other, so they always are.
     pub fn local(self) -> Self {
         self
     }
 
-    /// Whether to compress. Messages on WebSockets never are, so it changes nothing.
-    pub fn compress(self, _compress: bool) -> Self {
-        self
+    /// Whether to compress what goes to clients on long polling; by default it is, where the configuration and the client say
+    /// so. Messages on WebSockets never are.
+    pub fn compress(self, compress: bool) -> Self {
+        Self { compress, ..self }
     }
 
     /// How long [`Self::emit_with_acks`] waits.
@@ -106,6 +109,7 @@ impl Group {
             except_rooms: &except_rooms,
             except: self.except,
             is_volatile: self.is_volatile,
+            compress: self.compress,
         })
     }
 }

@@ -334,6 +334,12 @@ impl Socket<'_> {
         let only = self.socket;
         Broadcast { only: Some(only), is_volatile: true, ..self.everybody() }
     }
+
+    /// This client, with a say in whether what it is sent over long polling is compressed: see [`Broadcast::compress`].
+    pub fn compress(&mut self, compress: bool) -> Broadcast<'_> {
+        let only = self.socket;
+        Broadcast { only: Some(only), compress, ..self.everybody() }
+    }
 }
 
 pub(super) fn log_unsent(event: &str, sent: Result<(), EmitError>) {

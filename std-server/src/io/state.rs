@@ -101,6 +101,7 @@ pub(super) struct Aim<'a> {
     pub(super) except_rooms: &'a [&'a str],
     pub(super) except: Option<SocketId>,
     pub(super) is_volatile: bool,
+    pub(super) compress: bool,
 }
 
 impl<'a> Aim<'a> {
@@ -109,7 +110,15 @@ impl<'a> Aim<'a> {
     }
 
     pub(super) const fn namespace(namespace: &'a str) -> Self {
-        Self { namespace, socket: None, rooms: &[], except_rooms: &[], except: None, is_volatile: false }
+        Self {
+            namespace,
+            socket: None,
+            rooms: &[],
+            except_rooms: &[],
+            except: None,
+            is_volatile: false,
+            compress: true,
+        }
     }
 
     pub(super) fn target(&self) -> Target<'a> {
@@ -119,6 +128,7 @@ impl<'a> Aim<'a> {
         };
         let target = target.except_rooms(self.except_rooms);
         let target = self.except.map_or(target, |socket| target.except(socket));
+        let target = target.compress(self.compress);
         if self.is_volatile { target.volatile() } else { target }
     }
 }
