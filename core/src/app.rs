@@ -89,6 +89,16 @@ pub trait App {
         let _ = (context, socket, reason);
     }
 
+    /// A client answered a PING (Engine.IO server, event `heartbeat`).
+    fn on_heartbeat(&mut self, context: &mut dyn Context, session: SessionId) {
+        let _ = (context, session);
+    }
+
+    /// A client has changed from long polling to a WebSocket (Engine.IO server, event `upgrade`).
+    fn on_upgrade(&mut self, context: &mut dyn Context, session: SessionId) {
+        let _ = (context, session);
+    }
+
     /// With [`Protocol::EngineIo`]: a client is there.
     fn on_open(&mut self, context: &mut dyn Context, session: SessionId) {
         let _ = (context, session);

@@ -1,11 +1,11 @@
 //! The server: inputs in, outputs out. It routes; the layers below it parse and decide.
 
 use crate::app::{App, Attachments, Connect, Context, Decision, Event, Message, Payload, Protocol, RoomChange};
-use crate::engine::Received;
 use crate::engine::outbox::{Outgoing, Waiting};
 use crate::engine::response::{Answer, Refusal};
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::Carrier;
+use crate::engine::{Notice, Received};
 use crate::error::ConfigError;
 use crate::frames::Frames;
 use crate::ids::{Reply, RequestId, SessionId, Sid, TransportId};
@@ -217,6 +217,12 @@ impl<A: App, M: Memory> Server<A, M> {
         self.sockets.engine.queued()
     }
 
+    /// Whether a transport is the one that its session's packets travel on: not one that probes, or was left.
+    pub fn carries(&self, transport: TransportId) -> bool {
+        let session = self.sockets.engine.find(transport.session);
+        session.is_some_and(|index| self.sockets.engine.sessions[index].websocket == transport.lane)
+    }
+
     /// Whether a transport is still one of its session. The frames of what was taken for it last as long, and until
     /// [`Input::Flushed`].
     pub fn is_attached(&self, transport: TransportId) -> bool {
@@ -425,8 +431,9 @@ impl<A: App, M: Memory> Server<A, M> {
     fn packets(&mut self, index: u32, body: &[u8]) {
         let Ok(text) = core::str::from_utf8(body) else { return self.sockets.engine.post_malformed(index) };
         for packet in payload::packets(text) {
-            if let Some(received) = self.sockets.engine.receive_text(index, Carrier::Post, packet) {
-                self.deliver(index, received);
+            match self.sockets.engine.receive_text(index, Carrier::Post, packet) {
+                Some(received) => self.deliver(index, received),
+                None => self.tell_notice(index),
             }
             if !self.sockets.engine.sessions[index].is_open() {
                 return;
@@ -439,8 +446,19 @@ impl<A: App, M: Memory> Server<A, M> {
             Message::Binary(bytes) => Received::Binary(bytes),
             Message::Text(text) => Received::Text(text),
         };
-        if let Some((index, received)) = self.sockets.engine.receive(transport, received) {
-            self.deliver(index, received);
+        match self.sockets.engine.receive(transport, received) {
+            Some((index, received)) => self.deliver(index, received),
+            None => self.tell_notice(transport.session.index),
+        }
+    }
+
+    /// Tells the application what a packet of the engine's own meant.
+    fn tell_notice(&mut self, index: u32) {
+        let Some(notice) = self.sockets.engine.notice.take() else { return };
+        let session = self.sockets.engine.id(index);
+        match notice {
+            Notice::Heartbeat => self.app.on_heartbeat(&mut self.sockets, session),
+            Notice::Upgrade => self.app.on_upgrade(&mut self.sockets, session),
         }
     }
 

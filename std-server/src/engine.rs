@@ -21,6 +21,7 @@ use sprat_core::{
 use crate::bucket::{Bucket, Rate};
 use crate::clock::{self, Clock};
 use crate::config::Limits;
+use crate::hooks::{EngineEvent, Watch};
 use crate::io::Handshakes;
 use crate::logging::{Notice, notice};
 use crate::memory::{Host, SharedText};
@@ -55,6 +56,8 @@ struct Inner<A> {
     is_stopping: bool,
     /// Where clients' first requests are kept, for applications that want to know.
     handshakes: Option<Rc<RefCell<Handshakes>>>,
+    /// Who is told of every packet.
+    watch: Option<Watch>,
 }
 
 /// One connection, as the engine sees it.
@@ -99,6 +102,23 @@ pub(crate) enum Packet {
     Text(SharedText),
 }
 
+impl Packet {
+    fn payload(&self) -> Bytes {
+        match self {
+            Self::Binary(bytes) | Self::BinaryAsText(bytes) => bytes.clone(),
+            Self::Text(text) => text.payload(),
+        }
+    }
+
+    /// The packet as a message, of which `payload` is the bytes.
+    fn as_message<'a>(&self, payload: &'a [u8]) -> app::Message<'a> {
+        match self {
+            Self::Binary(_) | Self::BinaryAsText(_) => app::Message::Binary(payload),
+            Self::Text(_) => app::Message::Text(core::str::from_utf8(payload).unwrap_or_default()),
+        }
+    }
+}
+
 /// A request and where it came from.
 type Asked<'a> = (&'a RequestHead<'a>, SocketAddr);
 
@@ -108,6 +128,7 @@ impl<A: App> Engine<A> {
         clock: Clock,
         limits: &Limits,
         handshakes: Option<Rc<RefCell<Handshakes>>>,
+        watch: Option<Watch>,
     ) -> Self {
         let rate = |per_s: usize| Rate { per_s: per_s as u64, burst: per_s as u64 };
         let inner = Inner {
@@ -123,6 +144,7 @@ impl<A: App> Engine<A> {
             byte_rate: rate(limits.byte_rate),
             is_stopping: false,
             handshakes,
+            watch,
         };
         Self { inner: Rc::new(RefCell::new(inner)) }
     }
@@ -225,6 +247,18 @@ impl<A: App> Inner<A> {
         }
     }
 
+    /// Brings a message from a WebSocket, and tells of it.
+    fn watched_message(&mut self, transport: TransportId, message: app::Message<'_>, caller: u32) {
+        let (session, carries) = (transport.session(), self.server.carries(transport));
+        if let Some(watch) = &self.watch {
+            if carries { watch.packet(session, message) } else { watch.probe(session, message) }
+        }
+        self.drive(Input::Message { transport, message }, Some(caller));
+        if let Some(watch) = self.watch.as_ref().filter(|_| !carries && self.server.carries(transport)) {
+            watch.tell(session, EngineEvent::Upgrade);
+        }
+    }
+
     fn opened(&mut self, session: SessionId, asked: Option<Asked<'_>>) {
         log::debug!("client {} is here", session.index());
         let now = self.now.instant;
@@ -240,6 +274,9 @@ impl<A: App> Inner<A> {
         if let (Some(handshakes), Some((head, address))) = (&self.handshakes, asked) {
             handshakes.borrow_mut().insert(session, head, Some(address), clock::wall());
         }
+        if let Some(watch) = &self.watch {
+            watch.tell(session, EngineEvent::Open);
+        }
     }
 
     fn closed(&self, session: SessionId, reason: CloseReason) {
@@ -251,6 +288,9 @@ impl<A: App> Inner<A> {
         }
         if let Some(handshakes) = &self.handshakes {
             handshakes.borrow_mut().remove(session);
+        }
+        if let Some(watch) = &self.watch {
+            watch.tell(session, EngineEvent::Close(reason));
         }
     }
 
@@ -381,12 +421,20 @@ impl<A: App> LineHandle<A> {
             Some(body) => Input::Body { request, session, body },
             None => Input::BodyTooLarge { request, session },
         };
-        self.engine.inner.borrow_mut().drive(input, Some(self.index));
+        let inner = &mut *self.engine.inner.borrow_mut();
+        if let (Some(watch), Some(body)) = (&inner.watch, body) {
+            watch.body(session, body);
+        }
+        inner.drive(input, Some(self.index));
     }
 
     /// Brings packets from the beginning of the body of a POST.
     pub(crate) fn body_part(&self, request: RequestId, session: SessionId, body: &[u8]) {
-        self.engine.inner.borrow_mut().drive(Input::BodyPart { request, session, body }, Some(self.index));
+        let inner = &mut *self.engine.inner.borrow_mut();
+        if let Some(watch) = &inner.watch {
+            watch.body(session, body);
+        }
+        inner.drive(Input::BodyPart { request, session, body }, Some(self.index));
     }
 
     /// Says that the connection of a request is gone.
@@ -417,7 +465,11 @@ impl<A: App> LineHandle<A> {
     /// Brings a message from the WebSocket. Returns for how long no more is to be read.
     pub(crate) fn message(&self, transport: TransportId, message: app::Message<'_>) -> Duration {
         let inner = &mut *self.engine.inner.borrow_mut();
-        inner.drive(Input::Message { transport, message }, Some(self.index));
+        if inner.watch.is_some() {
+            inner.watched_message(transport, message, self.index);
+        } else {
+            inner.drive(Input::Message { transport, message }, Some(self.index));
+        }
         let bytes = match message {
             app::Message::Binary(bytes) => bytes.len(),
             app::Message::Text(text) => text.len(),
@@ -449,6 +501,11 @@ impl<A: App> LineHandle<A> {
                 OutgoingPacket::Static(text) => Packet::Text(SharedText::new(text.as_bytes())),
                 OutgoingPacket::Text(frame) => Packet::Text(frames.text(frame)),
             };
+            if let Some(watch) = &inner.watch
+                && inner.server.carries(transport)
+            {
+                watch.tell(transport.session(), EngineEvent::PacketCreate(packet.as_message(&packet.payload())));
+            }
             budget_bytes = budget_bytes.saturating_sub(take(packet, outgoing.compress));
         }
     }
@@ -459,6 +516,11 @@ impl<A: App> LineHandle<A> {
         // Nothing that follows from it depends on the time.
         inner.server.handle(inner.now, Input::Flushed { transport });
         inner.follow(None, Some(self.index));
+        if let Some(watch) = &inner.watch
+            && inner.server.carries(transport)
+        {
+            watch.tell(transport.session(), EngineEvent::Drain);
+        }
     }
 
     /// Says that the WebSocket is gone.

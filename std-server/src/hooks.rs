@@ -1,14 +1,17 @@
 //! What an application may have a say in before and beside its callbacks: who gets in, with which id, and what is answered.
 
+mod engine_event;
 mod middleware;
 
 use core::fmt;
 use core::pin::Pin;
 
-use sprat_core::Refusal;
 use sprat_core::ids::Sid;
+use sprat_core::{Refusal, SessionId};
 
 use crate::io::Handshake;
+pub use engine_event::EngineEvent;
+pub(crate) use engine_event::Watch;
 pub(crate) use middleware::Middleware;
 pub use middleware::{EngineRequest, MiddlewareAnswer, Step};
 
@@ -48,6 +51,7 @@ pub struct Hooks {
     pub(crate) response_headers: Option<WriteHeaders>,
     pub(crate) connection_error: Option<ToldError>,
     pub(crate) echo_websockets: bool,
+    pub(crate) watch: Option<Watch>,
 }
 
 impl Hooks {
@@ -130,6 +134,23 @@ impl Hooks {
         self
     }
 
+    /// Tells `told` what happens on every connection: packets both ways, heartbeats, upgrades, ends (Engine.IO server: the
+    /// events of `io.engine` and of its sockets). Where nobody is told, that costs nothing.
+    ///
+    /// ```
+    /// use sprat::{EngineEvent, Hooks};
+    ///
+    /// Hooks::new().on_engine_event(|session, event| match event {
+    ///     EngineEvent::Upgrade => println!("client {} is on a WebSocket", session.index()),
+    ///     EngineEvent::Close(reason) => println!("client {} is gone: {reason}", session.index()),
+    ///     _ => {}
+    /// });
+    /// ```
+    pub fn on_engine_event(&mut self, told: impl Fn(SessionId, EngineEvent<'_>) + 'static) -> &mut Self {
+        self.watch = Some(Watch(Box::new(told)));
+        self
+    }
+
     /// Whether a handshake has to be asked about before the server sees it.
     pub(crate) const fn decide_handshakes(&self) -> bool {
         self.allow_request.is_some() || self.generate_id.is_some()
@@ -145,6 +166,7 @@ impl fmt::Debug for Hooks {
             .field("response_headers", &self.response_headers.is_some())
             .field("connection_error", &self.connection_error.is_some())
             .field("echo_websockets", &self.echo_websockets)
+            .field("watch", &self.watch.is_some())
             .finish()
     }
 }

@@ -38,7 +38,9 @@ pub mod shutdown;
 
 pub use bytes::Bytes;
 pub use config::Config;
-pub use hooks::{ConnectionError, EngineRequest, ErrorContext, Hooks, MiddlewareAnswer, ResponseHeaders, Step};
+pub use hooks::{
+    ConnectionError, EngineEvent, EngineRequest, ErrorContext, Hooks, MiddlewareAnswer, ResponseHeaders, Step,
+};
 pub use io::{
     Ack, AckError, AckSender, Acks, Args, ArgsError, Binary, Broadcast, Children, EmitError, Event, EventError,
     FromArgs, Group, Handle, HandleError, Handshake, IntoArgs, Io, ListenerId, Namespace, Outgoing, Refusal,
@@ -49,4 +51,4 @@ pub use serve::{ServeError, serve};
 pub use service::{Service, Stopper};
 pub use smol;
 pub use sprat_core::ids::Sid;
-pub use sprat_core::{App, CloseReason, Transports};
+pub use sprat_core::{App, CloseReason, SessionId, Transports};

@@ -123,8 +123,9 @@ pub(crate) fn serve_with<A: App + 'static>(
         log::warn!("{warning}");
     }
     let clock = Clock::start();
+    let watch = background.hooks.watch.take();
     let site = Site {
-        engine: Engine::new(server, clock, &config.limits, background.handshakes.clone()),
+        engine: Engine::new(server, clock, &config.limits, background.handshakes.clone(), watch),
         pages,
         prefix: format!("{}{}", config.path.as_str(), if config.trailing_slash { "/" } else { "" }),
         cors: config.cors.clone(),

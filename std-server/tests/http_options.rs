@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
+use async_tungstenite::tungstenite::{self, WebSocket};
 use sprat::config::{Cors, Origins};
 use sprat::{Config, ErrorContext, Handle, Hooks, Io, MiddlewareAnswer, ResponseHeaders, Step, smol};
 
@@ -322,4 +323,57 @@ fn internet_explorer_is_told_not_to_take_answers_for_attacks() {
         let answer = server.get(OPEN, &[&format!("User-Agent: {agent}")]);
         assert_eq!(answer.fields("X-XSS-Protection"), expected, "{agent}");
     }
+}
+
+/// A server that tells what happens on its connections, and a check of what it tells next.
+fn watched(config: Config) -> (Running, impl Fn(&str)) {
+    let (told, events) = channel();
+    let server = serve(config, move |hooks| {
+        // What comes when the test is over, nobody wants to know.
+        hooks.on_engine_event(move |_session, event| _ = told.send(format!("{event:?}")));
+    });
+    let next = move |expected: &str| {
+        let event = events.recv_timeout(PATIENCE).expect("something happens");
+        assert!(event.starts_with(expected), "{event}, not {expected}");
+    };
+    (server, next)
+}
+
+impl Running {
+    fn websocket(&self, target: &str) -> WebSocket<TcpStream> {
+        let stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
+        let url = format!("ws://localhost{}", target.replace("transport=polling", "transport=websocket"));
+        tungstenite::client(url, stream).expect("a WebSocket").0
+    }
+}
+
+#[test]
+fn packets_upgrades_and_ends_are_told_to_whoever_watches() {
+    let (server, next) = watched(Config::default());
+    let target = server.session();
+    for event in ["Open", "PacketCreate(Text(\"0{", "Drain", "Packet(Text(\"40", "PacketCreate(Text(\"40{", "Drain"] {
+        next(event);
+    }
+    let mut socket = server.websocket(&target);
+    for packet in ["2probe", "5", r#"42["echo","x"]"#] {
+        socket.send(packet.into()).expect("it is sent");
+    }
+    for event in ["Upgrading", "Upgrade", "Packet(Text(\"42[", "PacketCreate(Text(\"42[", "Drain"] {
+        next(event);
+    }
+    socket.close(None).expect("it is closed");
+    next("Close(TransportClose)");
+}
+
+#[test]
+fn heartbeats_are_told_to_whoever_watches() {
+    let (server, next) = watched(Config { ping_interval: Duration::from_millis(300), ..Config::default() });
+    let mut socket = server.websocket(OPEN);
+    for event in ["Open", "PacketCreate(Text(\"0{", "Drain", "PacketCreate(Text(\"2\"))", "Drain"] {
+        next(event);
+    }
+    socket.send("3".into()).expect("it is sent");
+    next("Packet(Text(\"3\"))");
+    next("Heartbeat");
 }

@@ -1,9 +1,9 @@
 //! Heartbeat (Engine.IO protocol, "Heartbeat") and what else happens when time passes.
 
-use crate::engine::Engine;
 use crate::engine::outbox::Control;
 use crate::engine::session::CloseReason;
 use crate::engine::timers::{TimerKind, Timers};
+use crate::engine::{Engine, Notice};
 use crate::memory::Memory;
 use crate::time::Instant;
 
@@ -62,6 +62,7 @@ impl<M: Memory> Engine<M> {
         if Timers::is_armed(&self.sessions[index], TimerKind::Pong) {
             let deadline = self.now.instant + self.limits.ping_interval;
             self.timers.arm(&mut self.sessions, index, TimerKind::Ping, deadline);
+            self.notice = Some(Notice::Heartbeat);
         }
     }
 

@@ -48,6 +48,13 @@ pub(crate) enum Received<'a> {
     Text(&'a str),
 }
 
+/// What a packet of the engine's own meant, for the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    Heartbeat,
+    Upgrade,
+}
+
 /// The Engine.IO layer: all sessions and what waits for them.
 pub(crate) struct Engine<M: Memory> {
     pub(crate) now: Now,
@@ -67,6 +74,8 @@ pub(crate) struct Engine<M: Memory> {
     pub(crate) immediate: Option<(RequestId, Answer)>,
     /// The id that the driver would like the next session to have.
     pub(crate) proposed_sid: Option<Sid>,
+    /// What the packet at hand meant.
+    pub(crate) notice: Option<Notice>,
     shutting_down: bool,
     /// Sessions that count against [`Limits::polling_clients_max`].
     polling: u32,
@@ -95,6 +104,7 @@ impl<M: Memory> Engine<M> {
             pending_tail: NONE,
             immediate: None,
             proposed_sid: None,
+            notice: None,
             shutting_down: false,
             polling: 0,
             limits,

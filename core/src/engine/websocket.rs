@@ -4,7 +4,7 @@ use crate::engine::response::Answer;
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::{self, Carrier, Kind, State};
 use crate::engine::timers::TimerKind;
-use crate::engine::{Engine, Received};
+use crate::engine::{Engine, Notice, Received};
 use crate::ids::{RequestId, TransportId};
 use crate::memory::Memory;
 use crate::time::Duration;
@@ -92,6 +92,7 @@ impl<M: Memory> Engine<M> {
         self.mark(index, Pending::WAKE);
         self.timers.disarm(&mut self.sessions, index, TimerKind::Upgrade);
         self.restart_pong_deadline(index);
+        self.notice = Some(Notice::Upgrade);
     }
 
     /// Closes the probing WebSocket; the session stays on polling.

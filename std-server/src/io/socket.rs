@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use sprat_core::app::Context;
-use sprat_core::{Payload, SocketId};
+use sprat_core::{Payload, SessionId, SocketId};
 
 use super::args::{FromArgs, IntoArgs};
 use super::broadcast::Broadcast;
@@ -104,6 +104,11 @@ impl<'a> Socket<'a> {
     pub fn auth<T: FromArgs>(&self) -> Result<T, ArgsError> {
         let auth = self.state.sockets.get(&self.socket).and_then(|socket| socket.auth.as_deref());
         T::from_args(auth.unwrap_or("{}"), &[])
+    }
+
+    /// The client's connection, which it may share with sockets in other namespaces; `None` if it is gone.
+    pub fn session(&self) -> Option<SessionId> {
+        self.context.session(self.socket)
     }
 
     /// How the client's packets travel now.
