@@ -1,7 +1,7 @@
 //! What an application is to the server, and the server to an application.
 
 use crate::engine::session::CloseReason;
-use crate::error::CapacityError;
+use crate::error::{CapacityError, PeerError};
 use crate::frames::FrameId;
 use crate::ids::{AckId, Reply, SessionId, SocketId, TimerId};
 use crate::time::{Duration, Now};
@@ -413,6 +413,10 @@ pub trait Context {
 
     /// Refuses a socket whose connect is pending.
     fn refuse(&mut self, socket: SocketId, message: &str, data: Option<&str>);
+
+    /// What a client did wrong, if that is why its session ends: to be asked in [`App::on_disconnecting`] and, where nobody comes
+    /// back, in [`App::on_disconnect`] (Socket.IO server, `description` of `disconnect`, and the event `error`).
+    fn problem(&self, session: SessionId) -> Option<PeerError>;
 
     /// How many sessions there are: clients that have a connection, in whatever namespaces (Engine.IO server, `clientsCount`).
     fn sessions(&self) -> usize;

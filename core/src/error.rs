@@ -52,18 +52,33 @@ pub enum PeerError {
     EmptyFrames,
     /// A length beyond the limit for it.
     TooLarge,
+    /// A PING, which only servers send.
+    Heartbeat,
+    /// A GET while another one waits, or a POST while another one is read.
+    Overlap,
+    /// The connection of a GET or a POST broke before its answer had arrived.
+    RequestLost,
+    /// A POST that says that it is binary.
+    ContentType,
+    /// A packet at a time when its namespace does not allow it: it is not joined, or joined already.
+    Namespace,
 }
 
 impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Attachments => "wrong number of attachments",
+            Self::ContentType => "binary request body",
             Self::Base64 => "malformed base64",
             Self::EmptyFrames => "a flood of empty WebSocket frames",
             Self::EnginePacket => "malformed Engine.IO packet",
+            Self::Heartbeat => "invalid heartbeat direction",
             Self::HttpHead => "malformed HTTP request",
             Self::Json => "malformed JSON",
             Self::JsonDepth => "JSON nested too deeply",
+            Self::Namespace => "packet for a namespace at the wrong time",
+            Self::Overlap => "two requests at once",
+            Self::RequestLost => "connection of a request broke",
             Self::SocketPacket => "malformed Socket.IO packet",
             Self::TooLarge => "too large",
             Self::Utf8 => "text is not UTF-8",

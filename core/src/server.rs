@@ -6,7 +6,7 @@ use crate::engine::response::{Answer, Refusal};
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::Carrier;
 use crate::engine::{Notice, Received};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, PeerError};
 use crate::frames::Frames;
 use crate::ids::{Reply, RequestId, SessionId, Sid, TransportId};
 use crate::limits::Limits;
@@ -174,6 +174,15 @@ impl<A: App, M: Memory> Server<A, M> {
     /// The id of the next session, unless another session has it: then one is made as always.
     pub const fn propose_sid(&mut self, sid: Sid) {
         self.sockets.engine.proposed_sid = Some(sid);
+    }
+
+    /// Notes what the client of a WebSocket did wrong, before [`Input::TransportLost`]: see [`Context::problem`].
+    pub fn blame(&mut self, transport: TransportId, problem: PeerError) {
+        if self.carries(transport)
+            && let Some(index) = self.sockets.engine.find(transport.session)
+        {
+            self.sockets.engine.blame(index, problem);
+        }
     }
 
     /// The next output; `None` when there is nothing more to do for now.
@@ -505,7 +514,8 @@ impl<A: App, M: Memory> Server<A, M> {
         let limits = self.sockets.packet_limits();
         let packet = match Packet::parse(text, &limits) {
             Ok(packet) if !self.sockets.is_assembling(index) => packet,
-            _ => return self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
+            Ok(_) => return self.malformed(index, PeerError::Attachments),
+            Err(problem) => return self.malformed(index, problem),
         };
         let attachments = match packet.body {
             Body::Event { attachments, .. } | Body::Ack { attachments, .. } => attachments,
@@ -524,8 +534,14 @@ impl<A: App, M: Memory> Server<A, M> {
         match self.sockets.continue_assembly(index, received) {
             Progress::Complete(complete) => self.complete(index, complete),
             Progress::Incomplete => {}
-            Progress::Malformed => self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
+            Progress::Malformed => self.malformed(index, PeerError::Attachments),
         }
+    }
+
+    /// What the layer above the engine cannot read ends the session.
+    fn malformed(&mut self, index: u32, problem: PeerError) {
+        self.sockets.engine.blame(index, problem);
+        self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose);
     }
 
     /// A packet with all its attachments.
@@ -542,7 +558,7 @@ impl<A: App, M: Memory> Server<A, M> {
                 let text = core::str::from_utf8(held.as_ref()).unwrap_or_default();
                 match Packet::parse(text, &limits) {
                     Ok(packet) => self.dispatch(index, packet, attachments),
-                    Err(_) => self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
+                    Err(problem) => self.malformed(index, problem),
                 }
             }
         }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use sprat_core::app;
+use sprat_core::error::PeerError;
 use sprat_core::ids::Sid;
 use sprat_core::time::{Instant, Now};
 use sprat_core::wire::http::RequestHead;
@@ -521,6 +522,11 @@ impl<A: App> LineHandle<A> {
         {
             watch.tell(transport.session(), EngineEvent::Drain);
         }
+    }
+
+    /// Says what the client of the WebSocket did wrong, before it is said to be gone.
+    pub(crate) fn blame(&self, transport: TransportId, problem: PeerError) {
+        self.engine.inner.borrow_mut().server.blame(transport, problem);
     }
 
     /// Says that the WebSocket is gone.

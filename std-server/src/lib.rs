@@ -50,5 +50,6 @@ pub use serde_json::{Value, json};
 pub use serve::{ServeError, serve};
 pub use service::{Service, Stopper};
 pub use smol;
+pub use sprat_core::error::PeerError;
 pub use sprat_core::ids::Sid;
 pub use sprat_core::{App, CloseReason, SessionId, Transports};

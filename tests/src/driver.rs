@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use sprat_core::app::Message;
+use sprat_core::error::PeerError;
 use sprat_core::frames::Frames;
 use sprat_core::memory::Memory;
 use sprat_core::time::{Instant, Now, UnixTime};
@@ -129,6 +130,11 @@ impl<A: App, M: Memory> Driver<A, M> {
     /// The server.
     pub const fn server(&self) -> &Server<A, M> {
         &self.server
+    }
+
+    /// Notes what the client of a WebSocket did wrong: [`Server::blame`].
+    pub fn blame(&mut self, line: Line, problem: PeerError) {
+        self.server.blame(self.transport(line), problem);
     }
 
     /// Bytes of all frames together: packets, names and data.

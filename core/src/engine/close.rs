@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::State;
 use crate::engine::timers::TimerKind;
+use crate::error::PeerError;
 use crate::frames::Frames;
 use crate::ids::TransportId;
 use crate::memory::Memory;
@@ -28,6 +29,14 @@ impl<M: Memory> Engine<M> {
             session.pending.set(Pending::CLOSE_PROBE);
         }
         self.finish(index, reason);
+    }
+
+    /// Notes what a client did wrong, for which its session is about to end.
+    pub(crate) fn blame(&mut self, index: u32, problem: PeerError) {
+        let session = &mut self.sessions[index];
+        if session.is_open() && session.problem.is_none() {
+            session.problem = Some(problem);
+        }
     }
 
     /// Ends a session after what is queued has been delivered.

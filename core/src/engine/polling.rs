@@ -4,6 +4,7 @@ use crate::engine::response::Answer;
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::{self, Action, Carrier, Kind, State};
 use crate::engine::{Engine, Received};
+use crate::error::PeerError;
 use crate::ids::{RequestId, SessionId, TransportId};
 use crate::memory::Memory;
 use crate::wire::engine::{self as packet, Packet};
@@ -15,6 +16,7 @@ impl<M: Memory> Engine<M> {
         if self.sessions[index].poll != Poll::None {
             // Two at once: the client has lost count of its own requests.
             self.answer(request, Answer::Status(400));
+            self.blame(index, PeerError::Overlap);
             return self.close(index, CloseReason::TransportError);
         }
         let session = &mut self.sessions[index];
@@ -35,11 +37,13 @@ impl<M: Memory> Engine<M> {
     pub(crate) fn post(&mut self, request: RequestId, head: &RequestHead<'_>, index: u32) {
         if self.sessions[index].post.is_some() {
             self.answer(request, Answer::Status(400));
+            self.blame(index, PeerError::Overlap);
             return self.close(index, CloseReason::TransportError);
         }
         if head.header("content-type").is_some_and(|value| value.eq_ignore_ascii_case(b"application/octet-stream")) {
             // Binary travels as base64 since revision 4 of the protocol.
             self.answer(request, Answer::Status(400));
+            self.blame(index, PeerError::ContentType);
             return self.close(index, CloseReason::TransportError);
         }
         if let Body::Length(len) = head.body()
@@ -73,6 +77,7 @@ impl<M: Memory> Engine<M> {
 
     /// A body that is no text at all.
     pub(crate) fn post_malformed(&mut self, index: u32) {
+        self.blame(index, PeerError::Utf8);
         self.close(index, CloseReason::ParseError);
     }
 
@@ -86,6 +91,7 @@ impl<M: Memory> Engine<M> {
             Poll::None | Poll::Parked(_) | Poll::Due(..) if session.sending == Some(request) => session.sending = None,
             Poll::None | Poll::Parked(_) | Poll::Due(..) => return,
         }
+        self.blame(index, PeerError::RequestLost);
         self.close(index, CloseReason::TransportError);
     }
 
@@ -124,8 +130,15 @@ impl<M: Memory> Engine<M> {
                 }
                 self.close(index, CloseReason::TransportClose);
             }
-            Action::ParseError => self.close(index, CloseReason::ParseError),
-            Action::TransportError => self.close(index, CloseReason::TransportError),
+            Action::ParseError => {
+                self.blame(index, PeerError::EnginePacket);
+                self.close(index, CloseReason::ParseError);
+            }
+            // The table has it for PING alone.
+            Action::TransportError => {
+                self.blame(index, PeerError::Heartbeat);
+                self.close(index, CloseReason::TransportError);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::engine::outbox::Outbox;
 use crate::engine::state::State;
 use crate::engine::timers::Links;
+use crate::error::PeerError;
 use crate::frames::FrameId;
 use crate::ids::{RequestId, Sid, TransportId};
 use crate::index::Chained;
@@ -128,6 +129,8 @@ pub struct Session {
     pub(crate) bucket_next: u32,
     pub(crate) state: State,
     pub(crate) reason: CloseReason,
+    /// What its client did wrong, if that is why it ends.
+    pub(crate) problem: Option<PeerError>,
     pub(crate) links: Links,
     pub(crate) outbox: Outbox,
     pub(crate) poll: Poll,
@@ -199,6 +202,7 @@ impl Default for Session {
             bucket_next: NONE,
             state: State::Closed,
             reason: CloseReason::ForcedClose,
+            problem: None,
             links: Links::default(),
             outbox: Outbox::default(),
             poll: Poll::None,

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::engine::Received;
 use crate::engine::session::CloseReason;
+use crate::error::PeerError;
 use crate::frames::Frames;
 use crate::memory::Memory;
 use crate::server::Server;
@@ -17,14 +18,14 @@ impl<A: App, M: Memory> Server<A, M> {
         let decoded = match received {
             Received::Binary(bytes) => self.sockets.decode_msgpack(bytes),
             Received::Base64(_) => self.decode_base64(received),
-            Received::Text(_) => Err(Undecoded::Malformed),
+            Received::Text(_) => Err(PeerError::SocketPacket.into()),
         };
         match decoded {
             // Making room for it may have cost this very client its session.
             Ok(complete) if !self.sockets.engine.sessions[index].is_open() => self.sockets.release_complete(complete),
             Ok(complete) => self.complete(index, complete),
             Err(Undecoded::Capacity) => self.sockets.engine.close(index, CloseReason::OutboxFull),
-            Err(Undecoded::Malformed) => self.sockets.engine.close_gracefully(index, CloseReason::ForcedClose),
+            Err(Undecoded::Malformed(problem)) => self.malformed(index, problem),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::app::{Attachment, Context, Message, Payload, Prepared, Stored, Target};
 use crate::engine::outbox::{Content, Delivery};
 use crate::engine::session::{CloseReason, Pending};
-use crate::error::CapacityError;
+use crate::error::{CapacityError, PeerError};
 use crate::frames::Frames;
 use crate::ids::{AckId, Reply, SessionId, SocketId, TimerId};
 use crate::memory::Memory;
@@ -168,6 +168,10 @@ impl<M: Memory> Context for Sockets<M> {
         self.send_connect_error(socket, message, data);
         self.table[socket].state = SocketState::Leaving(CloseReason::ServerNamespaceDisconnect);
         self.engine.mark(self.table[socket].session, Pending::SOCKETS);
+    }
+
+    fn problem(&self, session: SessionId) -> Option<PeerError> {
+        self.engine.find(session).and_then(|index| self.engine.sessions[index].problem)
     }
 
     fn sessions(&self) -> usize {

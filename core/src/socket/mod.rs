@@ -25,6 +25,7 @@ pub(crate) mod room_changes;
 
 use crate::engine::Engine;
 use crate::engine::session::CloseReason;
+use crate::error::PeerError;
 use crate::frames::{FrameId, Frames};
 use crate::ids::{Sid, SocketId};
 use crate::index::{Chained, Index};
@@ -222,6 +223,7 @@ impl<M: Memory> Sockets<M> {
     /// A packet that the protocol does not allow: the session ends, after what is queued.
     pub(crate) fn reject_packet(&mut self, session: u32) {
         let reason = self.engine.forced_reason(session);
+        self.engine.blame(session, PeerError::Namespace);
         self.engine.close_gracefully(session, reason);
     }
 }

@@ -13,7 +13,7 @@ use crate::wire::{decimal, msgpack};
 /// Why a message of MessagePack is no packet with its attachments.
 pub(crate) enum Undecoded {
     Capacity,
-    Malformed,
+    Malformed(PeerError),
 }
 
 impl From<CapacityError> for Undecoded {
@@ -23,8 +23,8 @@ impl From<CapacityError> for Undecoded {
 }
 
 impl From<PeerError> for Undecoded {
-    fn from(_: PeerError) -> Self {
-        Self::Malformed
+    fn from(problem: PeerError) -> Self {
+        Self::Malformed(problem)
     }
 }
 
@@ -73,7 +73,7 @@ impl<M: Memory> Sockets<M> {
                 Ok(Err(attachment)) => {
                     self.engine.frames.release(attachment.0);
                     self.release_complete(complete);
-                    return Err(Undecoded::Malformed);
+                    return Err(PeerError::Attachments.into());
                 }
                 Err(_) => {
                     self.release_complete(complete);

@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use sprat_core::error::PeerError;
 use sprat_core::{App, CloseReason, TransportId, app};
 
 use crate::engine::{LineHandle, Packet, Signals};
@@ -23,6 +24,9 @@ pub(super) trait Endpoint {
 
     /// Says that the WebSocket is gone.
     fn lost(&mut self, reason: CloseReason);
+
+    /// Says what its client did wrong, before it is said to be gone.
+    fn blame(&mut self, problem: PeerError);
 
     /// What is wanted of the WebSocket since this was asked last. Whoever asks is woken for the next time.
     fn take_signals(&mut self, cx: &Context<'_>) -> Signals;
@@ -56,6 +60,10 @@ impl<A: App> Endpoint for Session<A> {
 
     fn lost(&mut self, reason: CloseReason) {
         self.line.lost(self.transport, reason);
+    }
+
+    fn blame(&mut self, problem: PeerError) {
+        self.line.blame(self.transport, problem);
     }
 
     fn take_signals(&mut self, cx: &Context<'_>) -> Signals {
@@ -114,6 +122,8 @@ impl Endpoint for Echo {
     }
 
     fn lost(&mut self, _reason: CloseReason) {}
+
+    fn blame(&mut self, _problem: PeerError) {}
 
     fn take_signals(&mut self, _cx: &Context<'_>) -> Signals {
         core::mem::take(&mut self.signals)

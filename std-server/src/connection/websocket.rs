@@ -78,6 +78,9 @@ async fn finish(mut link: Link<impl Endpoint>, end: End) {
             if code.is_some() {
                 link.send_last().await;
             }
+            if let Some(code) = code {
+                link.endpoint.blame(problem_of(code));
+            }
             link.endpoint.lost(CloseReason::TransportError);
             if code.is_none() {
                 return;
@@ -246,6 +249,19 @@ fn code_of(wrong: PeerError) -> CloseCode {
         CloseCode::Invalid
     } else {
         CloseCode::Protocol
+    }
+}
+
+/// What a peer is told with a code, as applications are.
+fn problem_of(code: CloseCode) -> PeerError {
+    if code == CloseCode::Size {
+        PeerError::TooLarge
+    } else if code == CloseCode::Invalid {
+        PeerError::Utf8
+    } else if code == CloseCode::Policy {
+        PeerError::EmptyFrames
+    } else {
+        PeerError::WebSocketFrame
     }
 }
 

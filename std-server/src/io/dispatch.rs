@@ -96,6 +96,7 @@ impl App for Io {
 
     fn on_disconnecting(&mut self, context: &mut dyn Context, socket: SocketId, reason: CloseReason) {
         let namespace = self.state.namespace(socket);
+        self.state.leaving = context.session(socket).map(|session| (socket, session));
         for handler in self.namespaces[namespace].on_disconnecting.iter_mut() {
             handler(&mut Socket::new(context, &mut self.state, socket), reason);
         }

@@ -188,8 +188,8 @@ impl Namespace {
         self
     }
 
-    /// Calls `handler` for every client that has left. Its value can be read for the last time; its handshake
-    /// only [before](Self::on_disconnecting).
+    /// Calls `handler` for every client that has left. Its value and its handshake can be read for the last time, and
+    /// [what it did wrong](Socket::problem).
     pub fn on_disconnect(&mut self, handler: impl FnMut(&mut Socket<'_>, CloseReason) + 'static) -> &mut Self {
         self.latest = Some(self.on_disconnect.push(Box::new(handler)));
         self

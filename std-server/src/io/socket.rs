@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use sprat_core::app::Context;
+use sprat_core::error::PeerError;
 use sprat_core::{Payload, SessionId, SocketId};
 
 use super::args::{FromArgs, IntoArgs};
@@ -78,7 +79,7 @@ impl<'a> Socket<'a> {
 
     /// The client's first request.
     pub fn handshake(&self) -> Handshake {
-        self.state.handshakes.borrow().of(self.context.session(self.socket))
+        self.state.handshakes.borrow().of(self.session())
     }
 
     /// What the client gave as `auth`: an object, empty if it gave none. More than 1 KiB of it is only kept until the
@@ -108,7 +109,23 @@ impl<'a> Socket<'a> {
 
     /// The client's connection, which it may share with sockets in other namespaces; `None` if it is gone.
     pub fn session(&self) -> Option<SessionId> {
-        self.context.session(self.socket)
+        // Who may come back has no session any more when `on_disconnect` is called, but had one.
+        let left = self.state.leaving.filter(|(socket, _)| *socket == self.socket).map(|(_, session)| session);
+        self.context.session(self.socket).or(left)
+    }
+
+    /// What the client did wrong, if that is why it leaves: to be asked in `on_disconnecting` and `on_disconnect`, beside their
+    /// reason (Socket.IO server, `description` of `disconnect`, and the event `error`).
+    ///
+    /// ```
+    /// let mut io = sprat::Io::new();
+    /// io.on_disconnect(|socket, reason| match socket.problem() {
+    ///     Some(problem) => println!("{} is gone: {reason}, because of a {problem}", socket.id()),
+    ///     None => println!("{} is gone: {reason}", socket.id()),
+    /// });
+    /// ```
+    pub fn problem(&self) -> Option<PeerError> {
+        self.session().and_then(|session| self.context.problem(session))
     }
 
     /// How the client's packets travel now.

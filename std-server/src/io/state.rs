@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smol::LocalExecutor;
 use sprat_core::app::{Context, Target};
 use sprat_core::ids::AckId;
-use sprat_core::{Payload, SocketId, time};
+use sprat_core::{Payload, SessionId, SocketId, time};
 
 use super::args::{Args, IntoArgs};
 use super::error::{AckError, EmitError};
@@ -35,6 +35,8 @@ const AUTH_BYTES_KEPT: usize = 1_024;
 pub(super) struct State {
     pub(super) handle: Handle,
     pub(super) handshakes: Rc<RefCell<Handshakes>>,
+    /// The socket that is leaving, and the session that it was on.
+    pub(super) leaving: Option<(SocketId, SessionId)>,
     pub(super) outgoing: Listeners<OutgoingListener>,
     /// Only sockets that need it: in another namespace than the first, or with something of their own.
     pub(super) sockets: HashMap<SocketId, PerSocket>,
@@ -138,6 +140,7 @@ impl State {
         Self {
             handle,
             handshakes,
+            leaving: None,
             outgoing: Listeners::default(),
             sockets: HashMap::new(),
             waiters: HashMap::new(),

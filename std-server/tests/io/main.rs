@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use client::{Client, serve, serve_with};
 use smol::block_on;
 use sprat::{
-    AckError, Acks, Args, Binary, CloseReason, Config, EmitError, EventError, HandleError, Io, Refusal, Service,
-    Transport, Value, json,
+    AckError, Acks, Args, Binary, CloseReason, Config, EmitError, EventError, HandleError, Io, PeerError, Refusal,
+    Service, Transport, Value, json,
 };
 
 /// Sends what happens on the server's thread to the test.
@@ -986,4 +986,35 @@ fn catch_alls_are_put_in_front_and_taken_away() {
         assert_eq!(next_heard(), "done");
         assert_eq!(client.receive().await, r#"2["next"]"#);
     });
+}
+
+#[test]
+fn who_leaves_is_known_by_its_handshake_to_the_end_with_what_it_did_wrong() {
+    for recovery_timeout in [Duration::ZERO, Duration::from_secs(60)] {
+        let (told, mut next_told) = report();
+        let config = Config { recovery_timeout, max_payload_bytes: 100, ..Config::default() };
+        let server = serve_with(config, move |io| {
+            let say = move |socket: &mut sprat::Socket<'_>, reason: CloseReason| {
+                let name = socket.handshake().query("name");
+                told.send((name, reason, socket.problem())).unwrap();
+            };
+            io.on_disconnecting(say.clone());
+            io.on_disconnect(say);
+        });
+        block_on(async {
+            let long = format!(r#"2["{}"]"#, "x".repeat(100));
+            for (packet, reason, problem) in [
+                (r#"2["x"#, CloseReason::ForcedClose, Some(PeerError::Json)),
+                (long.as_str(), CloseReason::TransportError, Some(PeerError::TooLarge)),
+                ("1", CloseReason::ClientNamespaceDisconnect, None),
+            ] {
+                let mut client = server.open("&name=Ada", &[]).await;
+                client.join("/", "").await;
+                client.send(packet).await;
+                for _ in 0..2 {
+                    assert_eq!(next_told(), (Some("Ada".to_owned()), reason, problem));
+                }
+            }
+        });
+    }
 }
