@@ -229,15 +229,12 @@ impl<A: App> Inner<A> {
 
     /// Carries out what the server wants. `asked` is the request that has made it want something, if one has.
     fn follow(&mut self, asked: Option<Asked<'_>>, caller: Option<u32>) {
-        while let Some(output) = self.server.poll() {
-            match output {
-                Output::Close { transport } => self.signal(transport, caller, |signals| signals.close = true),
-                Output::Closed { session, reason } => self.closed(session, reason),
-                Output::Opened { session } => self.opened(session, asked),
-                Output::Respond { request, answer } => self.respond(request, answer, caller),
-                Output::Wake { transport } => self.signal(transport, caller, |signals| signals.wake = true),
-            }
-        }
+        self.carry_out(asked, caller);
+        self.schedule();
+    }
+
+    /// Wakes the task that keeps the time if something is due earlier than it knows.
+    fn schedule(&mut self) {
         if let Some(deadline) = self.server.deadline()
             && self.timer.scheduled.is_none_or(|scheduled| deadline < scheduled)
         {
@@ -246,6 +243,22 @@ impl<A: App> Inner<A> {
                 waker.wake();
             }
         }
+    }
+
+    /// Returns whether there was anything.
+    fn carry_out(&mut self, asked: Option<Asked<'_>>, caller: Option<u32>) -> bool {
+        let mut is_anything = false;
+        while let Some(output) = self.server.poll() {
+            is_anything = true;
+            match output {
+                Output::Close { transport } => self.signal(transport, caller, |signals| signals.close = true),
+                Output::Closed { session, reason } => self.closed(session, reason),
+                Output::Opened { session } => self.opened(session, asked),
+                Output::Respond { request, answer } => self.respond(request, answer, caller),
+                Output::Wake { transport } => self.signal(transport, caller, |signals| signals.wake = true),
+            }
+        }
+        is_anything
     }
 
     /// Brings a message from a WebSocket, and tells of it.
@@ -516,7 +529,10 @@ impl<A: App> LineHandle<A> {
         let inner = &mut *self.engine.inner.borrow_mut();
         // Nothing that follows from it depends on the time.
         inner.server.handle(inner.now, Input::Flushed { transport });
-        inner.follow(None, Some(self.index));
+        // As long as nothing follows, it cannot have made anything due earlier.
+        if inner.carry_out(None, Some(self.index)) {
+            inner.schedule();
+        }
         if let Some(watch) = &inner.watch
             && inner.server.carries(transport)
         {

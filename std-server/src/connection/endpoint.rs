@@ -71,6 +71,27 @@ impl<A: App> Endpoint for Session<A> {
     }
 }
 
+/// Nothing: a WebSocket that is to be closed at once.
+pub(super) struct Refused;
+
+impl Endpoint for Refused {
+    fn message(&mut self, _message: app::Message<'_>) -> Duration {
+        Duration::ZERO
+    }
+
+    fn take_packets(&mut self, _budget_bytes: usize, _take: impl FnMut(Packet) -> usize) {}
+
+    fn flushed(&mut self) {}
+
+    fn lost(&mut self, _reason: CloseReason) {}
+
+    fn blame(&mut self, _problem: PeerError) {}
+
+    fn take_signals(&mut self, _cx: &Context<'_>) -> Signals {
+        Signals { close: true, wake: false }
+    }
+}
+
 /// Sends back what it gets.
 #[derive(Debug)]
 pub(super) struct Echo {

@@ -50,8 +50,9 @@ pub(crate) struct Site<A: App> {
 impl<A: App> Site<A> {
     /// Whether the page that a request is from may open a WebSocket. A proxy may have put another host into its place.
     fn admits_page(&self, head: &RequestHead<'_>, address: SocketAddr) -> bool {
+        let Some(origin) = head.header("origin") else { return true };
         let host = head.header("x-forwarded-host").filter(|_| self.peers.is_trusted(address.ip()));
-        self.cors.admits(head.header("origin"), host.or(head.header("host")))
+        self.cors.admits(Some(origin), host.or(head.header("host")))
     }
 }
 
@@ -74,6 +75,8 @@ pub(crate) struct Upgraded<A: App> {
     pub(crate) received: Vec<u8>,
     pub(crate) line: LineHandle<A>,
     pub(crate) behind: Behind,
+    /// The head that answers the request, which is to be sent first.
+    pub(crate) head: Vec<u8>,
     /// Counts it for the address that a proxy made it for.
     pub(crate) counted: Option<Box<Counted>>,
 }
@@ -117,8 +120,8 @@ enum Next {
     Linger,
     /// It ends at once.
     Drop,
-    /// As a WebSocket.
-    WebSocket(Behind),
+    /// As a WebSocket, whose beginning is to be answered with this head.
+    WebSocket(Behind, Vec<u8>),
 }
 
 /// What came of waiting for a head.
@@ -159,10 +162,10 @@ impl<A: App> Connection<A> {
                     return None;
                 }
                 Next::Drop => return None,
-                Next::WebSocket(behind) => {
+                Next::WebSocket(behind, head) => {
                     self.incoming.stream.settle();
                     let Self { incoming: Incoming { stream, received, .. }, line, counted, .. } = self;
-                    return Some(Upgraded { stream, received, line, behind, counted });
+                    return Some(Upgraded { stream, received, line, behind, head, counted });
                 }
             }
         }
@@ -245,7 +248,7 @@ impl<A: App> Connection<A> {
         }
         if site.hooks.echo_websockets && matches!(request.websocket, Some(Ok(_))) {
             self.incoming.consume(len);
-            return self.upgrade(Behind::Echo, &request).await;
+            return Self::upgrade(Behind::Echo, &request);
         }
         let fields = if is_script { site.cors.fields(head.header("origin")) } else { String::new() };
         let response = page(&site.pages, &head).await;
@@ -377,8 +380,8 @@ impl<A: App> Connection<A> {
                 Answer::ReadBody { session } => self.read_body(id, session, &mut request).await?,
                 Answer::Packets { transport } => return self.answer_packets(id, transport, answer, &mut request).await,
                 Answer::Destroy => return Ok(Next::Drop),
-                Answer::Upgrade { transport } => return self.upgrade(Behind::Session(transport), &request).await,
-                Answer::UpgradeAndClose => return self.upgrade(Behind::Nothing, &request).await,
+                Answer::Upgrade { transport } => return Self::upgrade(Behind::Session(transport), &request),
+                Answer::UpgradeAndClose => return Self::upgrade(Behind::Nothing, &request),
                 Answer::Body(_) | Answer::Ok | Answer::Refuse(_) | Answer::Status(_) => {
                     let Some(response) = answer.response(request.websocket.is_some()) else { return Ok(Next::Drop) };
                     return self.respond(&response, response.body.as_bytes(), &mut request).await;
@@ -451,7 +454,7 @@ impl<A: App> Connection<A> {
     }
 
     /// Completes the handshake of a WebSocket (RFC 6455, section 4.2.2).
-    async fn upgrade(&mut self, behind: Behind, request: &Request) -> io::Result<Next> {
+    fn upgrade(behind: Behind, request: &Request) -> io::Result<Next> {
         let Some(Ok(key)) = &request.websocket else { return Ok(Next::Drop) };
         let head = [
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
@@ -460,11 +463,8 @@ impl<A: App> Connection<A> {
             request.success_fields.as_bytes(),
             b"\r\n\r\n",
         ];
-        let written = self.write(&head.concat()).await;
-        if let (Err(_), Behind::Session(transport)) = (&written, behind) {
-            self.line.lost(transport, sprat_core::CloseReason::TransportError);
-        }
-        written.map(|()| Next::WebSocket(behind))
+        // Not sent yet, so that it leaves together with the first packets.
+        Ok(Next::WebSocket(behind, head.concat()))
     }
 
     /// Answers a request. What is left of its body is read and forgotten if it is short; otherwise the connection ends.

@@ -28,6 +28,11 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// With bytes that stand before all packets.
+    pub(super) fn beginning_with(head: Bytes) -> Self {
+        Self { first: head, ..Self::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_empty()
     }

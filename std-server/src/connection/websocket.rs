@@ -15,7 +15,7 @@ use smol::stream::Stream as _;
 use sprat_core::error::PeerError;
 use sprat_core::{App, CloseReason, app};
 
-use crate::connection::endpoint::{Echo, Endpoint, Session};
+use crate::connection::endpoint::{Echo, Endpoint, Refused, Session};
 use crate::connection::http::{Behind, Upgraded};
 use crate::connection::incoming::linger;
 use crate::connection::judged::Judged;
@@ -37,13 +37,13 @@ const READ_BATCH_MESSAGES: usize = 32;
 ///
 /// What lives only at the beginning or at the end is boxed: an idle connection keeps nothing but its [`Link`].
 pub(crate) async fn run<A: App>(upgraded: Upgraded<A>) {
-    let Upgraded { stream, received, line, behind, .. } = upgraded;
+    let Upgraded { stream, received, line, behind, head, .. } = upgraded;
     let message_bytes_max = line.engine().payload_bytes_max();
     let opening = Box::pin(open(stream, received, message_bytes_max));
     match behind {
-        Behind::Session(transport) => serve(opening.await, Session::attach(line, transport)).await,
-        Behind::Echo => Box::pin(async { serve(opening.await, Echo::new(2 * message_bytes_max)).await }).await,
-        Behind::Nothing => Box::pin(async { close(opening.await, None).await }).await,
+        Behind::Session(transport) => serve(opening.await, head, Session::attach(line, transport)).await,
+        Behind::Echo => Box::pin(async { serve(opening.await, head, Echo::new(2 * message_bytes_max)).await }).await,
+        Behind::Nothing => Box::pin(async { serve(opening.await, head, Refused).await }).await,
     }
 }
 
@@ -60,13 +60,16 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
     WebSocketStream::from_partially_read(stream, received, Role::Server, Some(config)).await
 }
 
-async fn serve(socket: WebSocketStream<Judged>, endpoint: impl Endpoint) {
-    let mut link = Link { socket, endpoint, outgoing: Outgoing::default(), may_have_more: true, pause: None };
+async fn serve(socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint) {
+    let outgoing = Outgoing::beginning_with(head.into());
+    let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None };
+    link.fill();
     let end = core::future::poll_fn(|cx| link.poll(cx)).await;
     Box::pin(finish(link, end)).await;
 }
 
 async fn finish(mut link: Link<impl Endpoint>, end: End) {
+    let is_over = matches!(end, End::ByPeer);
     let code = match end {
         End::ByServer => None,
         End::ByPeer => {
@@ -90,7 +93,7 @@ async fn finish(mut link: Link<impl Endpoint>, end: End) {
     };
     // A close frame in the middle of another frame would be garbage.
     if !link.outgoing.is_begun() {
-        close(link.socket, code).await;
+        close(link.socket, code, is_over).await;
     }
 }
 
@@ -282,8 +285,9 @@ fn end_of(error: &Error) -> End {
     }
 }
 
-/// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost.
-async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>) {
+/// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost. If the peer's own
+/// close frame has come, nothing can come behind it: then the server ends the connection (RFC 6455, section 7.1.1).
+async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>, is_over: bool) {
     let frame = code.map(|code| CloseFrame { code, reason: "".into() });
     let goodbye = async {
         // The peer may be gone already.
@@ -293,5 +297,8 @@ async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>) {
         }
     };
     let _ = within(LINGER_TIMEOUT, goodbye).await;
-    linger(&mut socket.get_mut().stream).await;
+    let stream = &mut socket.get_mut().stream;
+    if !is_over || stream.is_readable() {
+        linger(stream).await;
+    }
 }

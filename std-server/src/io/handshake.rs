@@ -1,5 +1,6 @@
 //! What a client's first request said, kept as long as its session.
 
+use core::fmt::Write as _;
 use core::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,6 +10,9 @@ use sprat_core::wire::http::{Query, RequestHead};
 
 /// How much of each handshake is kept if the application does not say otherwise, in bytes.
 pub(super) const BYTES_MAX_DEFAULT: usize = 1_024;
+
+/// How much most handshakes need at most while they are written.
+const TEXT_BYTES: usize = 1_024;
 
 /// A client's first request: the Engine.IO handshake.
 ///
@@ -42,15 +46,25 @@ impl Default for Handshake {
 impl Handshake {
     pub(crate) fn new(head: &RequestHead<'_>, address: Option<SocketAddr>, time: UnixTime, bytes_max: usize) -> Self {
         let url = Some(head.target()).filter(|url| url.len() <= bytes_max).unwrap_or_default();
-        let address = address.map(|address| address.to_string()).unwrap_or_default();
-        let mut text = format!("{} {address}\n{url}\n", time.as_ms());
+        let mut text = String::with_capacity(TEXT_BYTES);
+        text.push_str(&time.as_ms().to_string());
+        text.push(' ');
+        if let Some(address) = address {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{address}");
+        }
+        text.push('\n');
+        text.push_str(url);
+        text.push('\n');
         let mut bytes_left = bytes_max.saturating_sub(url.len());
         for (name, value) in head.headers().filter(|(name, _)| !is_about_connection(name)) {
             let value = String::from_utf8_lossy(value);
             let len = name.len() + value.len() + 2;
             if len <= bytes_left {
                 bytes_left -= len;
-                text.extend(name.chars().map(|character| character.to_ascii_lowercase()));
+                let start = text.len();
+                text.push_str(name);
+                text[start..].make_ascii_lowercase();
                 text.push(':');
                 text.push_str(&value);
                 text.push('\n');
