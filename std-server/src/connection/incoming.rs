@@ -16,13 +16,15 @@ pub(super) struct Incoming {
     pub(super) stream: Stream,
     /// What has come and is not read yet.
     pub(super) received: Vec<u8>,
+    /// How much of a head had come when it was looked at last.
+    looked_at: usize,
     /// The longest head that is taken, and what is read ahead at most.
     head_bytes_max: usize,
 }
 
 impl Incoming {
     pub(super) const fn new(stream: Stream, head_bytes_max: usize) -> Self {
-        Self { stream, received: Vec::new(), head_bytes_max }
+        Self { stream, received: Vec::new(), looked_at: 0, head_bytes_max }
     }
 
     /// Reads until there is more to be said about a head. `false` at the end of the stream.
@@ -31,13 +33,11 @@ impl Incoming {
             let mut more = [0; 2_048];
             let room = self.head_bytes_max.saturating_sub(self.received.len()).clamp(1, more.len());
             let len = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more[..room]))?;
-            let more = &more[..len];
-            self.received.extend_from_slice(more);
-            // What can never become a request is refused at once; but a long head that comes byte by byte is not looked at
-            // for each of them.
-            let is_worth_a_look = self.received.len() <= 2_048 || more.contains(&b'\n');
-            if more.is_empty() || is_worth_a_look || self.received.len() >= self.head_bytes_max {
-                return Poll::Ready(Ok(!more.is_empty()));
+            self.received.extend_from_slice(&more[..len]);
+            let is_full = self.received.len() >= self.head_bytes_max;
+            if len == 0 || is_full || is_worth_a_look(&self.received, self.looked_at) {
+                self.looked_at = self.received.len();
+                return Poll::Ready(Ok(len > 0));
             }
         }
     }
@@ -67,6 +67,7 @@ impl Incoming {
 
     pub(super) fn consume(&mut self, len: usize) {
         self.received.drain(..len);
+        self.looked_at = 0;
     }
 
     async fn more(&mut self, bytes_max: usize) -> io::Result<usize> {
@@ -76,6 +77,12 @@ impl Incoming {
         self.received.extend_from_slice(&more[..len]);
         Ok(len)
     }
+}
+
+/// Whether bytes of a head have come that are worth looking at all of them again: the end of a line, or as many as before. Who
+/// sends them one by one would otherwise make work that grows with the square of their number.
+fn is_worth_a_look(received: &[u8], looked_at: usize) -> bool {
+    looked_at == 0 || received.len() >= 2 * looked_at || received[looked_at..].contains(&b'\n')
 }
 
 /// Ends the sending side, then reads what is on its way for a while and forgets it: otherwise the system would tell the peer
@@ -157,14 +164,20 @@ impl Unread {
                     (len, len == 0 || take(&incoming.received[..len]))
                 }
                 Self::Chunked(decoder) => {
-                    let malformed = |_| io::Error::from(io::ErrorKind::InvalidData);
-                    let (used, chunk) = decoder.decode(&incoming.received).map_err(malformed)?;
-                    let goes_on = match chunk {
-                        Chunk::Data(data) => take(data),
-                        Chunk::End | Chunk::Partial => true,
-                    };
-                    if matches!(chunk, Chunk::End) {
-                        *self = Self::Nothing;
+                    // All chunks that are there, so that what is left is moved once, however small they are.
+                    let (mut used, mut goes_on) = (0, true);
+                    while goes_on {
+                        let malformed = |_| io::Error::from(io::ErrorKind::InvalidData);
+                        let (len, chunk) = decoder.decode(&incoming.received[used..]).map_err(malformed)?;
+                        used += len;
+                        match chunk {
+                            Chunk::Data(data) => goes_on = take(data),
+                            Chunk::Partial => break,
+                            Chunk::End => {
+                                *self = Self::Nothing;
+                                break;
+                            }
+                        }
                     }
                     (used, goes_on)
                 }
@@ -183,3 +196,30 @@ impl Unread {
 
 /// How much of a body is read at once.
 const BODY_STEP_BYTES: usize = 2_048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes are looked at in all when a head comes byte by byte.
+    fn bytes_looked_at(head: &[u8]) -> usize {
+        let (mut looked_at, mut total) = (0, 0);
+        for len in 1..=head.len() {
+            if is_worth_a_look(&head[..len], looked_at) {
+                looked_at = len;
+                total += len;
+            }
+        }
+        total
+    }
+
+    #[test]
+    fn a_head_that_comes_byte_by_byte_is_not_looked_at_with_every_byte() {
+        let long = [b"GET /".as_slice(), &[b'x'; 16_000]].concat();
+        assert!(bytes_looked_at(&long) < 3 * long.len());
+        let lines = [b"GET / HTTP/1.1\r\n".as_slice(), "X: y\r\n".repeat(64).as_bytes(), &[b'z'; 15_000]].concat();
+        assert!(bytes_looked_at(&lines) < 5 * lines.len());
+        // Each end of a line is noticed at once.
+        assert!(is_worth_a_look(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 26) && !is_worth_a_look(b"GET / HTTP", 9));
+    }
+}
