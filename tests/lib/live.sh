@@ -36,6 +36,8 @@ behaviour_of_sprat() {
         node_test SPRAT_URL="$server_url" CLIENT="$client" "$root/tests/js/client/recovery.mjs"
         node_test SPRAT_BEHAVIOUR="$target_dir/release/examples/behaviour" CLIENT="$client" "$root/tests/js/client/restart.mjs"
     done
+    release_binary
+    node_test SPRAT_COMMAND="$binary" "$root/tests/js/client/kill.mjs"
 }
 
 # Raw exchanges, byte for byte as the official server answers them, but for a committed list of differences.
