@@ -53,6 +53,9 @@ impl App for Io {
         self.forget_absent(context);
         let namespace = self.state.namespace(socket);
         self.inhabit(context.namespace(socket), namespace);
+        for room in self.state.take_rooms_wanted(socket) {
+            Socket::new(context, &mut self.state, socket).join(&room);
+        }
         for handler in self.namespaces[namespace].on_connection.iter_mut() {
             handler(&mut Socket::new(context, &mut self.state, socket));
         }
@@ -108,6 +111,7 @@ impl App for Io {
             handler(&mut Socket::new(context, &mut self.state, socket), reason);
         }
         self.state.drop_acks(context, socket);
+        self.state.take_rooms_wanted(socket);
         self.desert(context, socket, namespace);
         self.forget_absent(context);
         let may_come_back = context.session(socket).is_none();

@@ -191,8 +191,12 @@ impl Group {
 
     fn joining(&self, room: &str) -> Command {
         let (group, room) = (self.clone(), room.to_owned());
-        Box::new(move |_, context| {
-            if let Err(problem) = group.with_aim(|aim| context.join_all(aim.target(), &room)) {
+        Box::new(move |io, context| {
+            let joined = match group.only {
+                Some(socket) if group.except_rooms.is_empty() => io.state.join(context, socket, &room),
+                _ => group.with_aim(|aim| context.join_all(aim.target(), &room)),
+            };
+            if let Err(problem) = joined {
                 log::warn!("a room is not joined: {problem}");
             }
         })

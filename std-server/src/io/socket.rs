@@ -241,7 +241,7 @@ impl Socket<'_> {
         }
     }
 
-    /// Adds this client to a room; what goes wrong is logged.
+    /// Adds this client to a room; what goes wrong is logged. A middleware's clients are in the room once they are let in.
     pub fn join(&mut self, room: &str) {
         if let Err(problem) = self.try_join(room) {
             log::warn!("a room is not joined: {problem}");
@@ -253,12 +253,12 @@ impl Socket<'_> {
     /// # Errors
     /// [`EmitError::Capacity`] if there are too many rooms, this client is in too many, or its name is too long.
     pub fn try_join(&mut self, room: &str) -> Result<(), EmitError> {
-        self.context.join(self.socket, room).map_err(EmitError::from)
+        self.state.join(self.context, self.socket, room).map_err(EmitError::from)
     }
 
     /// Takes this client out of a room.
     pub fn leave(&mut self, room: &str) {
-        self.context.leave(self.socket, room);
+        self.state.leave(self.context, self.socket, room);
     }
 
     /// Makes this client leave its namespace; with `close`, ends its connection and so its presence in all namespaces.

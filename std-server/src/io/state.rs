@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use smol::LocalExecutor;
 use sprat_core::app::{Context, Target};
+use sprat_core::error::CapacityError;
 use sprat_core::ids::AckId;
 use sprat_core::{Payload, SessionId, SocketId, time};
 
@@ -28,6 +29,8 @@ type AnswerHandler = Box<dyn FnOnce(&mut Socket<'_>, Result<Args, AckError>)>;
 /// How many asynchronous handlers run at once, for one client and for all.
 const TASKS_BY_SOCKET_MAX: usize = 256;
 const TASKS_MAX: usize = 16_384;
+/// How many rooms a client may be put into before it has joined its namespace.
+const ROOMS_WANTED_MAX: usize = 256;
 /// How much of a client's `auth` is kept once it is connected, in bytes.
 const AUTH_BYTES_KEPT: usize = 1_024;
 
@@ -51,6 +54,8 @@ pub(super) struct PerSocket {
     pub(super) namespace: usize,
     pub(super) auth: Option<Box<str>>,
     pub(super) data: Option<Data>,
+    /// The rooms that it is to be in as soon as it has joined its namespace.
+    rooms_wanted: Vec<Box<str>>,
     /// The handlers for one event only that have had theirs.
     pub(super) had: Vec<ListenerId>,
     acks: Vec<AckId>,
@@ -151,6 +156,40 @@ impl State {
     /// The number of a socket's handlers.
     pub(super) fn namespace(&self, socket: SocketId) -> usize {
         self.sockets.get(&socket).map_or(0, |socket| socket.namespace)
+    }
+
+    /// Adds a socket to a room; if a middleware does so, as soon as the socket has joined its namespace.
+    pub(super) fn join(
+        &mut self,
+        context: &mut dyn Context,
+        socket: SocketId,
+        room: &str,
+    ) -> Result<(), CapacityError> {
+        match context.join(socket, room) {
+            Err(CapacityError::Gone) if context.session(socket).is_some() => {}
+            joined => return joined,
+        }
+        let wanted = &mut self.sockets.entry(socket).or_default().rooms_wanted;
+        if wanted.len() >= ROOMS_WANTED_MAX {
+            return Err(CapacityError::Memberships);
+        }
+        if wanted.iter().all(|known| **known != *room) {
+            wanted.push(room.into());
+        }
+        Ok(())
+    }
+
+    /// Takes a socket out of a room, or forgets that it is to be in it.
+    pub(super) fn leave(&mut self, context: &mut dyn Context, socket: SocketId, room: &str) {
+        context.leave(socket, room);
+        if let Some(socket) = self.sockets.get_mut(&socket) {
+            socket.rooms_wanted.retain(|wanted| **wanted != *room);
+        }
+    }
+
+    /// The rooms that middlewares put a socket into; they are forgotten.
+    pub(super) fn take_rooms_wanted(&mut self, socket: SocketId) -> Vec<Box<str>> {
+        self.sockets.get_mut(&socket).map(|socket| core::mem::take(&mut socket.rooms_wanted)).unwrap_or_default()
     }
 
     /// A socket has joined: what only its handlers had to see is let go.
