@@ -43,6 +43,20 @@ pub trait App {
         Decision::Accept
     }
 
+    /// A client that was cut off wants to be who it was, on another session (connection state recovery). [`Self::on_connect`] is
+    /// not asked about it. [`Decision::Pending`] means that it may join as anybody else does: it starts anew. Default: it may
+    /// (Socket.IO server, option `skipMiddlewares`).
+    fn on_return(
+        &mut self,
+        context: &mut dyn Context,
+        socket: SocketId,
+        session: SessionId,
+        connect: &Connect<'_>,
+    ) -> Decision<'_> {
+        let _ = (context, socket, session, connect);
+        Decision::Accept
+    }
+
     /// A client has joined a namespace and knows it: what the official server calls the `connection` event.
     fn on_connected(&mut self, context: &mut dyn Context, socket: SocketId) {
         let _ = (context, socket);

@@ -646,7 +646,25 @@ impl<A: App, M: Memory> Server<A, M> {
             self.sockets.engine.close(old, CloseReason::TransportClose);
             self.depart(socket, CloseReason::TransportClose);
         }
-        if self.sockets.find(id).is_none() || self.sockets.table[socket].state != SocketState::Absent {
+        if !self.sockets.is_absent(id) {
+            return false;
+        }
+        let session = self.sockets.engine.id(index);
+        match self.app.on_return(&mut self.sockets, id, session, &Connect { namespace, auth }) {
+            Decision::Accept => {}
+            Decision::Pending => {
+                if self.sockets.is_absent(id) {
+                    self.sockets.forget_absent(socket);
+                }
+                return false;
+            }
+            Decision::Refuse { message, data } => {
+                self.sockets.send_connect_error_to(index, namespace, message, data);
+                return true;
+            }
+        }
+        // The application may have sent it away.
+        if !self.sockets.is_absent(id) {
             return false;
         }
         if !self.sockets.resume(socket, index, offset) {

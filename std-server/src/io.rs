@@ -125,6 +125,7 @@ pub struct Io {
     stop: Receiver<()>,
     tasks: Vec<Task>,
     on_ready: Vec<ReadyHandler>,
+    skips_middlewares: bool,
     listeners: Vec<TcpListener>,
     hooks: Hooks,
 }
@@ -161,6 +162,7 @@ impl Io {
             stop,
             tasks: Vec::new(),
             on_ready: Vec::new(),
+            skips_middlewares: true,
             listeners: Vec::new(),
             hooks: Hooks::new(),
         }
@@ -258,6 +260,25 @@ impl Io {
     /// ```
     pub fn keep_handshakes(&mut self, bytes_max: usize) -> &mut Self {
         self.state.handshakes.borrow_mut().keep(bytes_max);
+        self
+    }
+
+    /// Whether clients that come back after a cut are let in without asking the middlewares (option `skipMiddlewares` of
+    /// `connectionStateRecovery`). By default they are. Otherwise a middleware sees them with what they were: their rooms and
+    /// their value. Where one of the middlewares is asynchronous they start anew, as if they had never been there.
+    ///
+    /// ```
+    /// use sprat::{Io, Refusal};
+    ///
+    /// let mut io = Io::new();
+    /// io.skip_middlewares(false);
+    /// io.use_connect(|socket| match socket.handshake().query("token") {
+    ///     Some(_) => Ok(()),
+    ///     None => Err(Refusal::new("who are you?")),
+    /// });
+    /// ```
+    pub fn skip_middlewares(&mut self, skip: bool) -> &mut Self {
+        self.skips_middlewares = skip;
         self
     }
 

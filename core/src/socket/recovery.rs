@@ -177,6 +177,11 @@ impl<M: Memory> Sockets<M> {
         (self.namespace_name(socket) == namespace).then_some((socket, offset))
     }
 
+    /// Whether a socket's client is away and may come back.
+    pub(crate) fn is_absent(&self, id: SocketId) -> bool {
+        self.find(id).is_some_and(|socket| self.table[socket].state == SocketState::Absent)
+    }
+
     /// Whether a socket that leaves for this reason may come back.
     pub(crate) fn may_come_back(&self, socket: u32, reason: CloseReason) -> bool {
         let is_recoverable = match reason {

@@ -3,7 +3,7 @@
 use sprat_core::app::{Connect, Context, Name, RoomChange, Target};
 use sprat_core::ids::AckId;
 use sprat_core::wire::json;
-use sprat_core::{App, CloseReason, Decision, Payload, SocketId};
+use sprat_core::{App, CloseReason, Decision, Payload, SessionId, SocketId};
 
 use super::Io;
 use super::error::{AckError, Refusal};
@@ -40,6 +40,39 @@ impl App for Io {
             Verdict::Pending => Decision::Pending,
             Verdict::Refuse(refusal) => {
                 self.state.sockets.remove(&socket);
+                self.refusal = refusal;
+                Decision::Refuse { message: self.refusal.message(), data: self.refusal.data() }
+            }
+        }
+    }
+
+    fn on_return(
+        &mut self,
+        context: &mut dyn Context,
+        socket: SocketId,
+        session: SessionId,
+        connect: &Connect<'_>,
+    ) -> Decision<'_> {
+        if connect.auth.is_some() {
+            if !self.state.sockets.contains_key(&socket) {
+                // It may still be that it does not come back.
+                self.absent.push_back(socket);
+            }
+            self.state.sockets.entry(socket).or_default().auth = connect.auth.map(Box::from);
+        }
+        if self.skips_middlewares {
+            return Decision::Accept;
+        }
+        let namespace = self.state.namespace(socket);
+        if self.namespaces[namespace].has_async_middleware() {
+            return Decision::Pending;
+        }
+        // Its old session is gone: what it says of itself now counts.
+        self.state.moving = Some((socket, session));
+        match self.ask_middlewares(context, socket, 0) {
+            Verdict::Accept => Decision::Accept,
+            Verdict::Pending => Decision::Pending,
+            Verdict::Refuse(refusal) => {
                 self.refusal = refusal;
                 Decision::Refuse { message: self.refusal.message(), data: self.refusal.data() }
             }
@@ -99,7 +132,7 @@ impl App for Io {
 
     fn on_disconnecting(&mut self, context: &mut dyn Context, socket: SocketId, reason: CloseReason) {
         let namespace = self.state.namespace(socket);
-        self.state.leaving = context.session(socket).map(|session| (socket, session));
+        self.state.moving = context.session(socket).map(|session| (socket, session));
         for handler in self.namespaces[namespace].on_disconnecting.iter_mut() {
             handler(&mut Socket::new(context, &mut self.state, socket), reason);
         }

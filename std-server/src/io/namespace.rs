@@ -132,6 +132,10 @@ impl Namespace {
         Children::new(self.handle.clone(), self.index)
     }
 
+    pub(super) fn has_async_middleware(&self) -> bool {
+        self.use_connect.iter().any(|middleware| matches!(middleware, Middleware::Async(_)))
+    }
+
     pub(super) fn has_name(&self, name: &str) -> bool {
         self.names.contains(name)
     }
@@ -146,7 +150,7 @@ pub(super) fn full_name(name: &str) -> String {
 impl Namespace {
     /// Calls `check` for every client that wants to join, before it does. Middlewares are asked in the order of their
     /// registration until one refuses; the client gets its [`Refusal`] as `connect_error`. They are not asked about clients that
-    /// come back after a cut ([`Socket::is_recovered`]).
+    /// come back after a cut ([`Socket::is_recovered`]), unless [`Io::skip_middlewares`](crate::Io::skip_middlewares) says so.
     pub fn use_connect(&mut self, check: impl FnMut(&mut Socket<'_>) -> Result<(), Refusal> + 'static) -> &mut Self {
         self.use_connect.push(Middleware::Sync(Box::new(check)));
         self

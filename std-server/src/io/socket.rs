@@ -109,9 +109,8 @@ impl<'a> Socket<'a> {
 
     /// The client's connection, which it may share with sockets in other namespaces; `None` if it is gone.
     pub fn session(&self) -> Option<SessionId> {
-        // Who may come back has no session any more when `on_disconnect` is called, but had one.
-        let left = self.state.leaving.filter(|(socket, _)| *socket == self.socket).map(|(_, session)| session);
-        self.context.session(self.socket).or(left)
+        let moving = self.state.moving.filter(|(socket, _)| *socket == self.socket).map(|(_, session)| session);
+        self.context.session(self.socket).or(moving)
     }
 
     /// What the client did wrong, if that is why it leaves: to be asked in `on_disconnecting` and `on_disconnect`, beside their

@@ -38,8 +38,8 @@ const AUTH_BYTES_KEPT: usize = 1_024;
 pub(super) struct State {
     pub(super) handle: Handle,
     pub(super) handshakes: Rc<RefCell<Handshakes>>,
-    /// The socket that is leaving, and the session that it was on.
-    pub(super) leaving: Option<(SocketId, SessionId)>,
+    /// The socket that is leaving or may come back, and the session that it was on or will be on: it has none in between.
+    pub(super) moving: Option<(SocketId, SessionId)>,
     pub(super) outgoing: Listeners<OutgoingListener>,
     /// Only sockets that need it: in another namespace than the first, or with something of their own.
     pub(super) sockets: HashMap<SocketId, PerSocket>,
@@ -145,7 +145,7 @@ impl State {
         Self {
             handle,
             handshakes,
-            leaving: None,
+            moving: None,
             outgoing: Listeners::default(),
             sockets: HashMap::new(),
             waiters: HashMap::new(),

@@ -1019,3 +1019,55 @@ fn who_leaves_is_known_by_its_handshake_to_the_end_with_what_it_did_wrong() {
         });
     }
 }
+
+#[test]
+fn middlewares_are_asked_about_clients_that_come_back_if_the_application_wants_it() {
+    let (left, mut next_left) = report();
+    let config = Config { recovery_timeout: Duration::from_secs(60), ..Config::default() };
+    let server = serve_with(config, move |io: &mut Io| {
+        io.skip_middlewares(false);
+        io.use_connect(|socket| match (socket.handshake().query("token"), socket.data::<u8>()) {
+            (None, Some(7)) => Err(Refusal::new("no token")),
+            _ => Ok(()),
+        });
+        io.on_connection(|socket| {
+            let was_here = socket.is_recovered();
+            socket.set_data(7_u8);
+            socket.emit("here", was_here);
+        });
+        io.of("/slow").use_connect_async(|_| async { Ok(()) });
+        io.of("/slow").on_connection(|socket| socket.emit("here", socket.is_recovered()));
+        for name in ["/", "/slow"] {
+            let left = left.clone();
+            io.of(name).on_disconnect(move |_, _| left.send(()).unwrap());
+        }
+    });
+    block_on(async {
+        for (prefix, refused, recovered) in [("", true, "true"), ("/slow,", false, "false")] {
+            let mut client = server.open("", &[]).await;
+            client.send(&format!("0{prefix}")).await;
+            let answer: Value = serde_json::from_str(&client.receive().await[1 + prefix.len()..]).unwrap();
+            let here = client.receive().await;
+            let offset =
+                here.strip_prefix(&format!(r#"2{prefix}["here",false,""#)).unwrap().strip_suffix("\"]").unwrap();
+            drop(client);
+            next_left();
+
+            let connect = format!("0{prefix}{}", json!({ "pid": answer["pid"], "offset": offset }));
+            if refused {
+                let mut client = server.open("", &[]).await;
+                client.send(&connect).await;
+                assert_eq!(client.receive().await, r#"4{"message":"no token"}"#);
+            }
+            let mut client = server.open("&token=1", &[]).await;
+            client.send(&connect).await;
+            let back: Value = serde_json::from_str(&client.receive().await[1 + prefix.len()..]).unwrap();
+            assert_eq!(back["sid"] == answer["sid"], refused, "{prefix}");
+            let here = client.receive().await;
+            assert!(here.starts_with(&format!(r#"2{prefix}["here",{recovered},"#)), "{here}");
+            // It leaves at the end of this turn.
+            client.send(&format!("1{prefix}")).await;
+            next_left();
+        }
+    });
+}
