@@ -8,7 +8,7 @@ use sprat::{AckError, Args, Io, Namespace, Refusal, ServeError, Value, json};
 
 /// The settings of the contract.
 const SETTINGS: [&str; 4] =
-    ["--ping-interval=1000", "--ping-timeout=1000", "--max-payload=100000", "--recovery-timeout=60000"];
+    ["--ping-interval=1000", "--ping-timeout=2000", "--max-payload=100000", "--recovery-timeout=60000"];
 
 fn main() -> Result<(), ServeError> {
     let mut io = Io::new();

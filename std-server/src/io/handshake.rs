@@ -2,8 +2,11 @@
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use sprat_core::SessionId;
 use sprat_core::time::UnixTime;
 use sprat_core::wire::http::{Query, RequestHead};
@@ -125,6 +128,27 @@ impl Handshake {
 
     fn as_query(&self) -> Query<'_> {
         Query::new(self.url().split_once('?').map_or("", |(_, query)| query))
+    }
+}
+
+/// As the official server's `socket.handshake`, whose `auth` is [`Socket::auth`](crate::Socket::auth) here. The time is RFC 3339,
+/// and in `issued` the milliseconds since 1970.
+///
+/// ```
+/// assert_eq!(sprat::json!(sprat::Handshake::default())["secure"], false);
+/// ```
+impl Serialize for Handshake {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut handshake = serializer.serialize_struct("Handshake", 8)?;
+        handshake.serialize_field("headers", &self.headers().collect::<BTreeMap<_, _>>())?;
+        handshake.serialize_field("time", self.time().rfc3339().as_str())?;
+        handshake.serialize_field("address", &self.address().map(|address| address.ip()))?;
+        handshake.serialize_field("xdomain", &self.is_cross_domain())?;
+        handshake.serialize_field("secure", &self.is_secure())?;
+        handshake.serialize_field("issued", &self.time().as_ms())?;
+        handshake.serialize_field("url", self.url())?;
+        handshake.serialize_field("query", &self.queries().collect::<BTreeMap<_, _>>())?;
+        handshake.end()
     }
 }
 

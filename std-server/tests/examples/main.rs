@@ -24,6 +24,9 @@ mod picture;
 #[path = "../../examples/private_messages.rs"]
 #[allow(dead_code, reason = "its main is for people")]
 mod private_messages;
+#[path = "../../examples/protocol_suite.rs"]
+#[allow(dead_code, reason = "its main is for people")]
+mod protocol_suite;
 
 use core::time::Duration;
 use std::io::{BufRead as _, BufReader};
@@ -187,4 +190,32 @@ fn engine_echo_speaks_engine_io_alone() {
     });
     process.kill().unwrap();
     process.wait().unwrap();
+}
+
+#[test]
+fn protocol_suite_says_again_what_it_is_told_and_how_clients_came() {
+    let server = serve(protocol_suite::protocol_suite);
+    block_on(async {
+        let mut client = server.open("&x=1&x=2", &[("X-Test", "3")]).await;
+        for (prefix, connect) in [("", r#"0{"token":"a"}"#), ("/custom,", r#"0/custom,{"token":"a"}"#)] {
+            client.send(connect).await;
+            assert!(client.receive().await.starts_with(&format!(r#"0{prefix}{{"sid":"#)));
+            assert_eq!(client.receive().await, format!(r#"2{prefix}["auth",{{"token":"a"}}]"#));
+            client.send(&format!(r#"2{prefix}["message",1,"2",{{"3":[true,null]}}]"#)).await;
+            assert_eq!(client.receive().await, format!(r#"2{prefix}["message-back",1,"2",{{"3":[true,null]}}]"#));
+            client.send(&format!(r#"51-{prefix}0["message-with-ack",{{"_placeholder":true,"num":0}}]"#)).await;
+            client.attach(b"bytes").await;
+            assert_eq!(client.receive().await, format!(r#"61-{prefix}0[{{"_placeholder":true,"num":0}}]"#));
+            assert_eq!(client.attachment().await, b"bytes");
+            client.send(&format!(r#"2{prefix}9["handshake"]"#)).await;
+            let answer = client.receive().await;
+            let handshake = answer.strip_prefix(&format!("3{prefix}9")).unwrap();
+            let handshake = &serde_json::from_str::<sprat::Value>(handshake).unwrap()[0];
+            assert_eq!((&handshake["query"]["x"], &handshake["headers"]["x-test"]), (&"2".into(), &"3".into()));
+            assert_eq!((&handshake["address"], &handshake["secure"]), (&"127.0.0.1".into(), &false.into()));
+            assert!(handshake["issued"].as_i64().unwrap() > 0 && handshake["url"].as_str().unwrap().contains("x=1"));
+        }
+        client.send("0/refused,").await;
+        assert_eq!(client.receive().await, r#"4/refused,{"message":"not allowed","data":{"code":1}}"#);
+    });
 }
