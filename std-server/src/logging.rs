@@ -34,6 +34,8 @@ pub(crate) enum Notice {
     Cut,
     /// A client is cut off: it does not read, or has more queued than it may.
     Client,
+    /// A client is cut off: what it sent on its WebSocket breaks the protocol, or is too long.
+    Frames,
     /// A client is read more slowly: it sends more than it may.
     Flood,
     /// A connection is cut off: all that has come in part is too much.
@@ -45,7 +47,7 @@ const NOTICE_INTERVAL_MS: i64 = 10_000;
 
 /// Writes a warning, unless one of its kind was written lately; the next that is written counts those left out.
 pub(crate) fn notice(kind: Notice, what: core::fmt::Arguments<'_>) {
-    thread_local!(static LAST: core::cell::RefCell<[Seldom; 8]> = const { core::cell::RefCell::new([Seldom::NEVER; 8]) });
+    thread_local!(static LAST: core::cell::RefCell<[Seldom; 9]> = const { core::cell::RefCell::new([Seldom::NEVER; 9]) });
     let now_ms = clock::wall().as_ms();
     if let Some(left_out) = LAST.with_borrow_mut(|last| last[kind as usize].admit(now_ms)) {
         match left_out {
