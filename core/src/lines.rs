@@ -153,6 +153,11 @@ impl<A: App, M: Memory> Lines<A, M> {
         self.drive(now, input, Some(line));
     }
 
+    /// Brings whole packets from the beginning of a body: see [`Input::BodyPart`].
+    pub fn body_part(&mut self, now: Now, line: u32, request: RequestId, session: SessionId, body: &[u8]) {
+        self.drive(now, Input::BodyPart { request, session, body }, Some(line));
+    }
+
     /// Says that the connection of a request is gone.
     pub fn request_lost(&mut self, now: Now, line: u32, request: RequestId, session: SessionId) {
         self.drive(now, Input::RequestLost { request, session }, Some(line));

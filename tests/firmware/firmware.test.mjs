@@ -248,9 +248,9 @@ test('a reader that stalls is cut off, and nobody else waits for it', { timeout:
 });
 
 test('a minute of chat with faults: nobody healthy loses a message, memory does not grow', { timeout: 3_600_000 }, async t => {
-  const { url, device: started, open } = await withFront(t, { sntp: sntp.port });
+  const { url, device: started } = await withFront(t, { sntp: sntp.port });
   const seed = Number(process.env.SEED ?? 1);
-  const result = await soak({ io, url, open, device: started, seconds: Number(process.env.SOAK_S ?? 60), seed });
+  const result = await soak({ io, url, device: started, seconds: Number(process.env.SOAK_S ?? 60), seed });
   console.log(`soak, seed ${seed}: ${JSON.stringify(result)}`);
   const last = await marks(started);
   assert.equal(result.missing, 0);

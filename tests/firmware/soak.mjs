@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { marks } from './device.mjs';
-import { Raw, frame, get, upgrade } from './raw.mjs';
+import { Raw, frame, get, post, upgrade } from './raw.mjs';
 
 const HEALTHY = 4;
 const WAIT_MS = 20_000;
@@ -23,13 +23,38 @@ function chance(seed) {
 export async function soak({ io, url, device, seconds, seed }) {
   const below = chance(seed);
   const healthy = [];
-  for (let number = 0; number < HEALTHY; number++) healthy.push(await enter(io, url, number));
-  const end = Date.now() + seconds * 1000;
+  const over = new AbortController();
+  const open = [];
   const result = { messages: 0, faults: 0, busy: 0, missing: 0, disconnects: 0, slowest_ms: 0 };
-  const half = new Promise(done => setTimeout(done, seconds * 500)).then(() => marks(device));
-  const faults = breakThings({ device, below, end, result });
-  await Promise.all(healthy.map(each => chat(each, healthy, end, result)));
-  const open = await faults;
+  let faults;
+  try {
+    for (let number = 0; number < HEALTHY; number++) healthy.push(await enter(io, url, number));
+    const end = Date.now() + seconds * 1000;
+    faults = breakThings({ device, below, end, result, open, signal: over.signal });
+    const half = halfTime(seconds * 500, over.signal).then(() => marks(device));
+    const all = [faults, half, ...healthy.map(each => chat(each, healthy, end, result))];
+    [, result.half] = await Promise.all(all);
+    await compare(healthy, result);
+    await leave(device, healthy, open);
+    return result;
+  } finally {
+    // Whatever has failed, nothing of this stays.
+    over.abort();
+    healthy.forEach(each => each.socket.disconnect());
+    open.forEach(raw => raw.close());
+    await faults?.catch(() => {});
+  }
+}
+
+function halfTime(ms, signal) {
+  return new Promise(done => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', () => { clearTimeout(timer); done(); });
+  });
+}
+
+// Everybody has everything, and in order.
+async function compare(healthy, result) {
   // The last messages may still be on their way to some: all have an own one to see behind them.
   for (const each of healthy) await say(each, `last of ${each.number}`, result);
   for (const each of healthy) {
@@ -38,14 +63,15 @@ export async function soak({ io, url, device, seconds, seed }) {
     const order = each.received.filter(id => each.saidIds.has(id));
     assert.deepEqual(order, each.said.map(said => said.id), 'own messages come once and in order');
   }
-  result.half = await half;
+}
+
+async function leave(device, healthy, open) {
   // Half-open peers, too, are gone in the end: their heartbeat is missing.
   const limit = AbortSignal.timeout(90_000);
   while ((await marks(device)).clients_now > HEALTHY) assert.ok(!limit.aborted, 'who is half open is dropped');
   open.forEach(raw => raw.close());
   healthy.forEach(each => each.socket.disconnect());
   while ((await marks(device)).clients_now > 0) assert.ok(!limit.aborted, 'who leaves is gone');
-  return result;
 }
 
 async function enter(io, url, number) {
@@ -93,21 +119,21 @@ async function seen(each, id, result) {
   }
 }
 
-// One fault after the other. Returns the connections that were left open.
-async function breakThings({ device, below, end, result }) {
-  const open = [];
-  const kinds = [garbage, vanish, vanish, halfOpen, flood, torn, page, slowHead, badFrames, stalled];
-  while (Date.now() < end) {
+// One fault after the other. `open` gets the connections that are left open.
+async function breakThings({ device, below, end, result, open, signal }) {
+  // A heartbeat that is missed takes 45 s to be noticed.
+  const half = Date.now() + (end - Date.now()) / 2;
+  const kinds = [garbage, vanish, vanish, halfOpen, flood, packedPost, torn, page, slowHead, badFrames, stalled];
+  while (Date.now() < end && !signal.aborted) {
     const kind = kinds[below(kinds.length)];
     const raw = await Raw.open(device.ports[below(device.ports.length)]);
     // Two that only occupy a place are enough: the others are to be let in.
-    const stays = await kind(raw, below, open.filter(each => !each.ended).length < 2);
+    const stays = await kind(raw, below, Date.now() < half && open.filter(each => !each.ended).length < 2);
     if (stays) open.push(raw);
     else raw.close();
     result.faults++;
     result[kind.name] = (result[kind.name] ?? 0) + 1;
   }
-  return open;
 }
 
 // A WebSocket in the namespace; null if it was refused.
@@ -142,6 +168,19 @@ async function flood(raw, below) {
   }
   raw.frame(8, Buffer.from([3, 0xe8]));
   await raw.end();
+}
+
+// As many packets as one body can hold, each of which all are told about.
+async function packedPost(raw, below) {
+  raw.send(get(`${PATH}polling`));
+  const opened = await raw.response();
+  if (!opened?.head.startsWith('HTTP/1.1 200')) return;
+  const target = `${PATH}polling&sid=${JSON.parse(opened.body.toString().slice(1)).sid}`;
+  const packets = ['40{"name":"packed"}', ...Array.from({ length: 40 }, (_, at) => `42["name","p${at % 10}"]`)];
+  raw.send(post(target, packets.join('\x1e')));
+  await raw.response();
+  // Some say that they go, some do not.
+  if (below(2)) raw.send(post(target, '1'));
 }
 
 // A frame that is never finished.

@@ -118,3 +118,14 @@ step_figures() {
     release_binary
     SPRAT_COMMAND=$binary PYTHONDONTWRITEBYTECODE=1 "$(python_command)" "$root/tests/figures"
 }
+
+# Both boards: what is promised of them, a minute of chat while clients fail in every way, the page in Chromium.
+step_firmware() {
+    node_packages
+    bash "$root/tests/firmware/run"
+}
+
+step_firmware_long() {
+    node_packages
+    bash "$root/tests/firmware/run" --long
+}

@@ -158,9 +158,3 @@ fuzz_target() {
 step_msrv() {
     CARGO_TARGET_DIR=$target_dir/msrv cargo "+$(rust_version)" check --workspace --all-targets --locked
 }
-
-# Both boards; the last step of it chats for a minute while clients fail in every way.
-step_firmware() {
-    node_packages
-    bash "$root/tests/firmware/run"
-}

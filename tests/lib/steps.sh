@@ -27,13 +27,14 @@ step client short tests 900 "cc node" "our client and the official one, against 
 step compare short tests 600 "cc node" "raw exchanges, byte for byte as the official server answers them"
 step page short tests 1200 "cc node chromium" "the chat page in a real Chromium, with both clients"
 step python short tests 900 "cc python" "python-socketio clients chat; bad input ends at most its own session"
+step firmware short tests 1800 "cc node chromium qemu thumb" "the chat on a Cortex-M3 in QEMU, and the host with its limits"
 step figures short checks 600 "cc python" "size of the binary, memory idle and per client, size of page and client"
 step judges long tests 1800 "cc node chromium python" "the tests of page and Python pass against the official server"
 step third long tests 1800 "cc node openssl" "rust_socketio, a client of other people, against the official server and Sprat"
 step mutants long checks 3600 "cc python" "the tests fail on a server that is wrong on purpose"
-step firmware long tests 900 "cc node chromium qemu thumb" "the chat on a Cortex-M3 in QEMU, and the host with its limits"
 step libfuzzer long checks 7200 "cc cxx nightly" "libFuzzer on each fuzz target, which sees what an input reaches (FUZZ_SECONDS each, 300)"
 step deny long checks 600 "deny" "licences, sources and versions of dependencies, and advisories where their database is reachable"
+step firmware-long long tests 3600 "cc node chromium qemu thumb" "the same for ten minutes, and all that is tested of the page"
 step msrv long checks 1800 "cc msrv" "the oldest Rust promised still builds it"
 
 list_steps() {

@@ -2,6 +2,7 @@
 
 use sprat_core::app::Attachments;
 use sprat_core::error::CapacityError;
+use sprat_core::time::Instant;
 use sprat_core::{App, CloseReason, Context, Limits, Payload, SocketId, Target};
 use sprat_tests::memory::{self, Memory};
 use sprat_tests::{Bench, Driver, Frame, Line, Recorder};
@@ -90,6 +91,48 @@ fn a_client_that_does_not_poll_is_closed_as_well() {
     assert_eq!(bench.reasons(), ["outbox full"]);
     let poll = bench.poll(&sid);
     assert_eq!(bench.http(poll).0, 400);
+}
+
+fn is_crowded(bench: &Bench) -> bool {
+    bench.server().is_crowded(Instant::from_ms(bench.now_ms()))
+}
+
+#[test]
+fn senders_are_held_back_while_somebody_still_reads_what_waits() {
+    let mut bench = Bench::limited(Limits { outbox_packets_max: 10, ..Limits::default() });
+    let slow = stuck(&mut bench);
+    for number in 1..=5 {
+        assert!(!is_crowded(&bench), "{number} wait");
+        emit(&mut bench, "1").unwrap();
+    }
+    assert!(is_crowded(&bench), "six wait");
+    bench.advance(900);
+    assert!(is_crowded(&bench));
+    // It takes what it was given; what came meanwhile is given to it now, and stays on its way.
+    bench.stall(slow, false);
+    bench.stall(slow, true);
+    assert!(!is_crowded(&bench), "none waits");
+    for _ in 0..7 {
+        emit(&mut bench, "2").unwrap();
+    }
+    assert!(is_crowded(&bench));
+    bench.advance(1_001);
+    assert!(!is_crowded(&bench), "nobody waits for who has stalled");
+    for _ in 0..4 {
+        emit(&mut bench, "3").unwrap();
+    }
+    assert_eq!(bench.reasons(), ["outbox full"]);
+    assert!(!is_crowded(&bench));
+}
+
+#[test]
+fn senders_are_held_back_while_memory_that_all_share_is_short() {
+    let mut bench = Bench::limited(Limits { frames_bytes_max: 4_096, outbox_bytes_max: 4_096, ..Limits::default() });
+    stuck(&mut bench);
+    assert!(!is_crowded(&bench));
+    emit(&mut bench, &format!("\"{}\"", "x".repeat(3_000))).unwrap();
+    bench.advance(2_000);
+    assert!(is_crowded(&bench));
 }
 
 fn cramped() -> Bench {

@@ -24,7 +24,7 @@ pub(crate) mod state;
 pub(crate) mod timers;
 pub(crate) mod websocket;
 
-use crate::engine::outbox::Entry;
+use crate::engine::outbox::{Crowd, Entry};
 use crate::engine::response::Answer;
 use crate::engine::session::{Pending, Session};
 use crate::engine::timers::Timers;
@@ -63,6 +63,7 @@ pub(crate) struct Engine<M: Memory> {
     by_sid: Index<M::Table<u32>>,
     entries: Table<Entry, M::Table<Slot<Entry>>>,
     timers: Timers,
+    crowd: Crowd,
     /// The last events, for clients that come back.
     pub(crate) recent: Recent<M::Table<Kept>>,
     pub(crate) frames: M::Frames,
@@ -97,6 +98,7 @@ impl<M: Memory> Engine<M> {
             by_sid: Index::new(sessions_index),
             entries: Table::new(entries, NONE - 1),
             timers: Timers::new(),
+            crowd: Crowd::default(),
             recent: Recent::new(recent, &limits),
             frames,
             entropy,

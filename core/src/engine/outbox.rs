@@ -13,6 +13,7 @@ use crate::frames::{FillBeside, FrameId, Frames};
 use crate::ids::TransportId;
 use crate::memory::Memory;
 use crate::table::NONE;
+use crate::time::{Duration, Instant};
 
 /// A packet of the engine's own that always has the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +79,23 @@ pub(crate) struct Outbox {
     tail: u32,
     packets: u32,
     bytes: u32,
+    /// More than half of what may wait does.
+    is_crowded: bool,
 }
+
+/// Where outboxes are more than half full, and when one of them was last seen to move.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    outboxes: u32,
+    moved: Instant,
+}
+
+/// How long a client whose outbox is more than half full may take nothing before nobody waits for it any more.
+const STALL_PATIENCE: Duration = Duration::from_ms(1_000);
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { head: NONE, waiting: NONE, tail: NONE, packets: 0, bytes: 0 }
+        Self { head: NONE, waiting: NONE, tail: NONE, packets: 0, bytes: 0, is_crowded: false }
     }
 }
 
@@ -99,6 +112,10 @@ impl Outbox {
         self.is_empty()
             || (self.packets.saturating_add(packets) <= limits.outbox_packets_max
                 && self.bytes.saturating_add(bytes) <= limits.outbox_bytes_max)
+    }
+
+    const fn is_over_half(&self, limits: &crate::limits::Limits) -> bool {
+        self.packets > limits.outbox_packets_max / 2 || self.bytes > limits.outbox_bytes_max / 2
     }
 }
 
@@ -212,6 +229,15 @@ impl<M: Memory> Engine<M> {
         self.entries.live() as usize
     }
 
+    /// Whether a client that still takes what it is sent has more than half of what may wait for it, or all together have.
+    pub(crate) fn is_crowded(&self, now: Instant) -> bool {
+        let (queued, queued_max) = (self.entries.live(), self.entries.max());
+        let (used, used_max) = (self.frames.used_bytes(), self.limits.frames_bytes_max as usize);
+        (self.crowd.outboxes > 0 && now < self.crowd.moved + STALL_PATIENCE)
+            || queued > queued_max / 2
+            || used > used_max / 8 * 5
+    }
+
     /// What [`Self::next`] would hand out for a transport.
     pub(crate) fn waiting(&self, transport: TransportId) -> Waiting {
         let mut waiting = Waiting::default();
@@ -249,6 +275,9 @@ impl<M: Memory> Engine<M> {
         while self.sessions[index].outbox.head != self.sessions[index].outbox.waiting {
             self.pop(index);
             taken = true;
+        }
+        if taken && self.sessions[index].outbox.is_crowded {
+            self.crowd.moved = self.now.instant;
         }
         if self.sessions[index].outbox.is_empty() {
             // Whoever still holds a packet that is not complete keeps its place: to take something is not to give it back.
@@ -364,6 +393,11 @@ impl<M: Memory> Engine<M> {
         if outbox.waiting == NONE {
             outbox.waiting = at;
         }
+        if !outbox.is_crowded && outbox.is_over_half(&self.limits) {
+            outbox.is_crowded = true;
+            self.crowd.outboxes += 1;
+            self.crowd.moved = self.now.instant;
+        }
         if was_empty {
             self.occupy_memory(index);
         } else {
@@ -400,6 +434,10 @@ impl<M: Memory> Engine<M> {
         outbox.bytes -= bytes;
         if outbox.head == NONE {
             outbox.tail = NONE;
+        }
+        if outbox.is_crowded && !outbox.is_over_half(&self.limits) {
+            outbox.is_crowded = false;
+            self.crowd.outboxes -= 1;
         }
     }
 

@@ -1,6 +1,7 @@
 //! HTTP/1.1 on one connection: heads, bodies, answers, and where a request goes: to the pages or to the server.
 
 use embassy_futures::select::{Either, select};
+use embassy_futures::yield_now;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
@@ -308,14 +309,12 @@ impl Connection<'_> {
             .await?;
         }
         match with_timeout(READ_TIMEOUT, self.collect_body()).await {
-            Ok(Ok(len)) => {
-                while !self.site.admits() {
-                    Timer::after(HOLD).await;
-                }
-                self.site.admit();
-                let body = len.map(|len| &self.buffer[..len]);
-                self.site.lines().body(self.site.now(), self.line, id, session, body);
-                self.consume(len.unwrap_or_default());
+            Ok(Ok(Some(len))) => {
+                self.bring_body(id, session, len).await;
+                Ok(())
+            }
+            Ok(Ok(None)) => {
+                self.site.lines().body(self.site.now(), self.line, id, session, None);
                 Ok(())
             }
             Ok(Err(_)) | Err(_) => {
@@ -323,6 +322,24 @@ impl Connection<'_> {
                 Err(End::Drop)
             }
         }
+    }
+
+    /// Brings a body to the server, packet by packet: each may be for all, and is held back like a message on a WebSocket.
+    async fn bring_body(&mut self, id: RequestId, session: SessionId, len: usize) {
+        let (site, line) = (self.site, self.line);
+        let mut rest = &self.buffer[..len];
+        loop {
+            while !site.admits() {
+                Timer::after(HOLD).await;
+            }
+            site.admit();
+            let Some(end) = rest.iter().position(|byte| *byte == payload::SEPARATOR) else { break };
+            site.lines().body_part(site.now(), line, id, session, &rest[..end]);
+            rest = &rest[end + 1..];
+            yield_now().await;
+        }
+        site.lines().body(site.now(), line, id, session, Some(rest));
+        self.consume(len);
     }
 
     /// Moves the pieces of a body together at the front of the buffer. Returns its length; `None` if it is too long.

@@ -24,7 +24,7 @@ pub const PACKETS: usize = 72;
 /// Different packets, names and nicknames.
 pub const FRAMES: usize = 48;
 /// Bytes of those.
-pub const FRAMES_BYTES: usize = 6_912;
+pub const FRAMES_BYTES: usize = 6_656;
 /// Messages that the chat remembers, if their bytes allow.
 pub const MESSAGES: usize = 16;
 /// Bytes for the chat to write JSON in.

@@ -11,7 +11,7 @@ use sprat_core::time::{self, Now, UnixTime};
 
 use crate::Board;
 use crate::entropy::SeededEntropy;
-use crate::limits::{CLIENTS, CONNECTIONS, FRAMES_BYTES, PACKETS};
+use crate::limits::{CLIENTS, CONNECTIONS, FRAMES_BYTES};
 
 /// How long a message is held back at most while much is queued, if no other is read meanwhile.
 const HOLD_MAX: Duration = Duration::from_millis(200);
@@ -117,10 +117,7 @@ impl Site {
     /// Whether a client's next message may be read. While much is queued, only one of all clients' is, now and then: so a flood
     /// waits in its sender's TCP, and not in the outboxes of those who get it.
     pub(crate) fn admits(&self) -> bool {
-        let lines = self.lines();
-        let server = lines.server();
-        let is_tight = server.queued() > PACKETS / 2 || server.frames().used_bytes() > FRAMES_BYTES / 8 * 5;
-        !is_tight || self.admitted.get().elapsed() >= HOLD_MAX
+        !self.lines().server().is_crowded(self.now().instant) || self.admitted.get().elapsed() >= HOLD_MAX
     }
 
     /// A message was read.

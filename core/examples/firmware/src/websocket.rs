@@ -146,24 +146,17 @@ impl WebSocket<'_, '_> {
     /// Sends all that waits.
     async fn send(&mut self, transport: TransportId) -> Result<(), Lost> {
         let site = self.site;
-        let mut in_flight = false;
         loop {
             let next = site.lines().next(transport, usize::MAX);
-            let Some(outgoing) = next else {
-                if !in_flight {
-                    return Ok(());
-                }
-                site.lines().flushed(site.now(), self.line, transport);
-                in_flight = false;
-                continue;
-            };
-            in_flight = true;
+            let Some(outgoing) = next else { return Ok(()) };
             output::write(self.socket, site, self.line, &|put| {
                 let lines = site.lines();
                 output::frame(&lines, outgoing.packet, put);
                 lines.server().is_attached(transport)
             })
             .await?;
+            // TCP has a copy. Only who takes nothing at all is to count as stalled.
+            site.lines().flushed(site.now(), self.line, transport);
         }
     }
 
