@@ -22,6 +22,7 @@
 
 pub mod app;
 pub mod chat;
+pub mod connection;
 mod engine;
 pub mod error;
 pub mod frames;

@@ -14,7 +14,7 @@ use crate::engine::session::CloseReason;
 use crate::ids::{RequestId, SessionId, TransportId};
 use crate::memory::{Memory, Storage};
 use crate::server::{Input, Output, Server};
-use crate::time::{Instant, Now};
+use crate::time::{Duration, Instant, Now};
 use crate::wire::http::RequestHead;
 
 /// One connection, as the server sees it.
@@ -51,7 +51,12 @@ pub struct Lines<A, M: Memory> {
     /// By session. A session never has two that are both wanted.
     websockets: M::Table<Option<Attached>>,
     timer: Timer,
+    /// When a client's message was read last.
+    admitted: Instant,
 }
+
+/// How long a message is held back at most while the server is crowded, if no other is read meanwhile.
+const HOLD_MAX: Duration = Duration::from_ms(200);
 
 /// When the task that keeps the time looks again.
 #[derive(Debug, Default)]
@@ -63,7 +68,7 @@ struct Timer {
 impl<A: App, M: Memory> Lines<A, M> {
     /// A server without connections. `lines` needs room for all that are to be open at once, `websockets` for all sessions.
     pub fn new(server: Server<A, M>, lines: M::Table<Line>, websockets: M::Table<Option<Attached>>) -> Self {
-        Self { server, lines, websockets, timer: Timer::default() }
+        Self { server, lines, websockets, timer: Timer::default(), admitted: Instant::default() }
     }
 
     /// The server.
@@ -199,6 +204,17 @@ impl<A: App, M: Memory> Lines<A, M> {
     /// Why the session whose WebSocket was on a line has ended, for a log.
     pub fn gone(&self, line: u32) -> Option<CloseReason> {
         self.lines.get(line as usize).and_then(|line| line.gone)
+    }
+
+    /// Whether a client's next message may be dealt with. While the server is crowded, only one of all clients' is, now and then:
+    /// so a flood waits in its sender's TCP, and not in the outboxes of those who get it.
+    pub fn admits(&self, now: Instant) -> bool {
+        !self.server.is_crowded(now) || now >= self.admitted + HOLD_MAX
+    }
+
+    /// Notes that a client's message is dealt with: see [`Self::admits`].
+    pub const fn admit(&mut self, now: Instant) {
+        self.admitted = now;
     }
 
     /// Brings a message from a WebSocket.

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { EventEmitter, once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dial } from './raw.mjs';
 
@@ -30,7 +30,7 @@ process.on('exit', () => running.forEach(child => child.kill('SIGKILL')));
 
 // Starts a device. `seed` is 16 bytes; `sntp` the port of a time server on this host; `icount` makes time a matter of instructions, `args` are more
 // arguments of QEMU.
-export async function startDevice({ seed = randomBytes(16), sntp, icount, until = /^ready/, args = [] } = {}) {
+export async function startDevice({ seed = randomBytes(16), sntp, icount, until = /^ready/, args = [], file = firmware } = {}) {
   const ports = await freePorts(FORWARDS);
   const { host, model } = MACHINES[machine];
   const told = Buffer.alloc(24);
@@ -44,7 +44,7 @@ export async function startDevice({ seed = randomBytes(16), sntp, icount, until 
   ]);
   const forwards = ports.map(port => `,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:80`).join('');
   const child = spawn('qemu-system-arm', [
-    '-M', machine, '-kernel', firmware, '-display', 'none', '-monitor', 'none', '-serial', 'stdio', ...words,
+    '-M', machine, '-kernel', file, '-display', 'none', '-monitor', 'none', '-serial', 'stdio', ...words,
     '-nic', `user,id=net,model=${model}${forwards}`, ...(icount ? ['-icount', icount] : []), ...args,
   ], { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
@@ -164,26 +164,43 @@ export async function startSntp(now = Date.now) {
 
 // What the linker made: bytes of flash, of RAM for data, and of the stack.
 export function figures(file = firmware) {
-  const elf = readFileSync(file);
-  assert.equal(elf.readUInt32BE(0), 0x7f454c46, 'an ELF file');
-  const table = elf.readUInt32LE(0x20);
-  const [size, count] = [elf.readUInt16LE(0x2e), elf.readUInt16LE(0x30)];
-  const figures = { flash: 0, ram: 0, stack: 0 };
-  let symbols;
-  for (let at = table; at < table + size * count; at += size) {
-    const [type, flags, , offset, length, link] = [4, 8, 12, 16, 20, 24].map(field => elf.readUInt32LE(at + field));
+  const { sections, symbol } = readElf(readFileSync(file));
+  const figures = { flash: 0, ram: 0, stack: symbol('_stack_start') - symbol('_stack_end') };
+  for (const { type, flags, length } of sections) {
     const [allocated, writable, isEmpty] = [flags & 2, flags & 1, type === 8];
     if (allocated && !isEmpty) figures.flash += length;
     if (allocated && writable) figures.ram += length;
-    if (type === 2) symbols = { offset, length, names: elf.readUInt32LE(table + size * link + 16) };
   }
-  const address = name => {
+  return figures;
+}
+
+// Writes the same firmware with a stack of so many bytes, at the same place, to a file.
+export function shortenStack(bytes, file) {
+  const elf = readFileSync(firmware);
+  const { sections, symbol } = readElf(elf);
+  // The first word of the vector table is the stack's top (ARMv7-M, B1.5.3).
+  const vectors = sections.find(({ address, flags, type }) => address === 0 && flags & 2 && type === 1);
+  assert.equal(elf.readUInt32LE(vectors.offset), symbol('_stack_start'));
+  elf.writeUInt32LE(symbol('_stack_end') + bytes, vectors.offset);
+  writeFileSync(file, elf);
+}
+
+function readElf(elf) {
+  assert.equal(elf.readUInt32BE(0), 0x7f454c46, 'an ELF file');
+  const table = elf.readUInt32LE(0x20);
+  const [size, count] = [elf.readUInt16LE(0x2e), elf.readUInt16LE(0x30)];
+  const sections = Array.from({ length: count }, (_, number) => {
+    const word = at => elf.readUInt32LE(table + size * number + at);
+    return { type: word(4), flags: word(8), address: word(12), offset: word(16), length: word(20), link: word(24) };
+  });
+  const symbols = sections.find(({ type }) => type === 2);
+  const names = sections[symbols.link].offset;
+  const symbol = name => {
     for (let at = symbols.offset; at < symbols.offset + symbols.length; at += 16) {
-      const start = symbols.names + elf.readUInt32LE(at);
+      const start = names + elf.readUInt32LE(at);
       if (elf.toString('latin1', start, elf.indexOf(0, start)) === name) return elf.readUInt32LE(at + 4);
     }
     throw new Error(`no symbol ${name}`);
   };
-  figures.stack = address('_stack_start') - address('_stack_end');
-  return figures;
+  return { sections, symbol };
 }

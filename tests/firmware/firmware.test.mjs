@@ -8,9 +8,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { figures, machine, marks, startDevice, startFront, startSntp } from './device.mjs';
+import { figures, machine, marks, shortenStack, startDevice, startFront, startSntp } from './device.mjs';
 import { Raw, get, upgrade } from './raw.mjs';
 import { play } from './script.mjs';
 import { soak } from './soak.mjs';
@@ -77,6 +80,23 @@ test('without a seed nothing starts', LIMIT, async t => {
   t.after(() => started.stop());
   await started.waitFor(/^fault/);
   assert.ok(!started.lines.some(line => line.startsWith('ready')));
+});
+
+test('a stack that is too short faults, and nothing runs on', LIMIT, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'firmware-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'short');
+  // Less than the start takes, and then all of it: only the first word of the file differs.
+  shortenStack(2_048, file);
+  const started = await startDevice({ file, until: /Lockup|^fault/ });
+  t.after(() => started.stop());
+  // What a handler would need is missing, too: the processor locks up, and QEMU says where the stack is.
+  const stack = await started.waitFor(/R13=/);
+  assert.ok(Number.parseInt(/R13=([0-9a-f]{8})/.exec(stack)[1], 16) < 0x2000_0000, `${stack}: below RAM`);
+  while (!started.ended) await once(started, 'line', { signal: AbortSignal.timeout(WAIT_MS) });
+  assert.ok(!started.lines.some(line => line.startsWith('ready')));
+  shortenStack(figures().stack, file);
+  await (await startDevice({ file })).stop();
 });
 
 test('two starts give different ids, the same seed the same', LIMIT, async t => {

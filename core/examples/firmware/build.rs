@@ -47,7 +47,7 @@ fn embed(folder: &Path) -> io::Result<()> {
             table.push_str(&row(name, &path, at, &zipped));
         }
     }
-    fs::write(out.join("pages.rs"), format!("{bodies}const PAGES: &[Page] = &[\n{table}];\n"))
+    fs::write(out.join("pages.rs"), format!("{bodies}pub(crate) const PAGES: &[Page] = &[\n{table}];\n"))
 }
 
 /// Where a file answers.

@@ -229,13 +229,15 @@ impl<M: Memory> Engine<M> {
         self.entries.live() as usize
     }
 
-    /// Whether a client that still takes what it is sent has more than half of what may wait for it, or all together have.
+    /// Whether somebody has more than half of what may wait for one, or all together have, and it is worth waiting for: who has
+    /// the most to answer for took something in the last second.
     pub(crate) fn is_crowded(&self, now: Instant) -> bool {
-        let (queued, queued_max) = (self.entries.live(), self.entries.max());
-        let (used, used_max) = (self.frames.used_bytes(), self.limits.frames_bytes_max as usize);
+        let is_tight = self.entries.live() > self.entries.max() / 2
+            || self.frames.used_bytes() > self.limits.frames_bytes_max as usize / 8 * 5;
+        let has_moved = |deadline: Instant| now + self.limits.unread_timeout < deadline + STALL_PATIENCE;
+        let longest = || self.timers.first_deadline(&self.sessions, TimerKind::Stalled);
         (self.crowd.outboxes > 0 && now < self.crowd.moved + STALL_PATIENCE)
-            || queued > queued_max / 2
-            || used > used_max / 8 * 5
+            || (is_tight && longest().is_some_and(has_moved))
     }
 
     /// What [`Self::next`] would hand out for a transport.

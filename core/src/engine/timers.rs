@@ -139,10 +139,18 @@ impl Timers {
         (head != NONE).then_some(head)
     }
 
+    /// When the first one of this kind is due.
+    pub(crate) fn first_deadline<S: Storage<Slot<Session>>>(
+        &self,
+        sessions: &Table<Session, S>,
+        kind: TimerKind,
+    ) -> Option<Instant> {
+        self.first(kind).map(|head| sessions[head].links.0[kind.place()].deadline)
+    }
+
     /// The earliest deadline of all.
     pub(crate) fn deadline<S: Storage<Slot<Session>>>(&self, sessions: &Table<Session, S>) -> Option<Instant> {
-        let heads = TimerKind::ALL.into_iter().filter_map(|kind| Some((self.first(kind)?, kind)));
-        heads.map(|(head, kind)| sessions[head].links.0[kind.place()].deadline).min()
+        TimerKind::ALL.into_iter().filter_map(|kind| self.first_deadline(sessions, kind)).min()
     }
 
     /// Disarms one deadline that is not after `now` and says whose it was.
@@ -153,7 +161,7 @@ impl Timers {
     ) -> Option<(u32, TimerKind)> {
         let kind = TimerKind::ALL
             .into_iter()
-            .find(|kind| self.first(*kind).is_some_and(|head| sessions[head].links.0[kind.place()].deadline <= now))?;
+            .find(|kind| self.first_deadline(sessions, *kind).is_some_and(|deadline| deadline <= now))?;
         let index = self.first(kind)?;
         self.disarm(sessions, index, kind);
         Some((index, kind))

@@ -72,6 +72,8 @@ pub enum Body {
 ///
 /// [`PeerError::HttpHead`] for what is not a request of HTTP/1.0 or HTTP/1.1, or is ambiguous (see [`RequestHead`]'s
 /// checks); [`PeerError::TooLarge`] for more than [`HEADERS_MAX`] fields.
+// What it holds is on the stack; not to be inlined into what goes deeper.
+#[inline(never)]
 pub fn parse(bytes: &[u8]) -> Result<HeadStatus<'_>, PeerError> {
     let mut headers = [MaybeUninit::uninit(); HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);

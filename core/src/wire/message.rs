@@ -40,6 +40,9 @@ pub struct MessageReader<'b> {
     spent: Spent,
 }
 
+/// Bytes in front of the payload of a client's control frame.
+const CONTROL_HEADER_LEN: usize = 6;
+
 /// What was handed out last, and is forgotten when the next thing is asked for.
 #[derive(Clone, Copy, Debug)]
 enum Spent {
@@ -109,6 +112,14 @@ impl<'b> MessageReader<'b> {
                 }
             }
         }
+    }
+
+    /// The payload of the control frame that was handed out last, until the next thing is asked for.
+    pub fn control_payload(&self) -> &[u8] {
+        let Spent::Control(len) = self.spent else { return &[] };
+        // In front of it: two bytes, and the mask that all frames of a client have (RFC 6455 section 5.2).
+        let (from, to) = (self.message_len + CONTROL_HEADER_LEN, self.message_len + len);
+        self.buffer.get(from..to).unwrap_or_default()
     }
 
     fn forget_spent(&mut self) {

@@ -3,10 +3,8 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `site.rs` | what all connections share: the server, the time, the marks |
-//! | `connection.rs` | HTTP on one connection |
-//! | `websocket.rs` | a connection that became a WebSocket |
-//! | `output.rs` | bytes out, without a copy in between |
-//! | `pages.rs` | the page, from flash |
+//! | `connection.rs` | bytes between TCP and the connections of `sprat_core` |
+//! | `pages.rs` | the page, in flash |
 //! | `gate.rs` | who is let in |
 //! | `clock.rs` | deadlines, and the time of day by SNTP |
 //! | `entropy.rs` | random bytes out of the board's seed |
@@ -19,10 +17,8 @@ mod connection;
 mod entropy;
 mod gate;
 pub mod limits;
-mod output;
 mod pages;
 mod site;
-mod websocket;
 
 use core::fmt::Arguments;
 use core::net::{Ipv4Addr, SocketAddrV4};

@@ -17,14 +17,14 @@ pub const BUFFER_BYTES: usize = PAYLOAD_BYTES + sprat_core::wire::message::MESSA
 /// Bytes that TCP keeps for a connection that has not read them.
 pub const RECEIVE_BYTES: usize = 320;
 /// Bytes that TCP keeps until the peer has them.
-pub const SEND_BYTES: usize = 384;
+pub const SEND_BYTES: usize = 416;
 
 /// Packets in all outboxes.
-pub const PACKETS: usize = 72;
+pub const PACKETS: usize = 80;
 /// Different packets, names and nicknames.
-pub const FRAMES: usize = 48;
+pub const FRAMES: usize = 56;
 /// Bytes of those.
-pub const FRAMES_BYTES: usize = 6_656;
+pub const FRAMES_BYTES: usize = 7_168;
 /// Messages that the chat remembers, if their bytes allow.
 pub const MESSAGES: usize = 16;
 /// Bytes for the chat to write JSON in.

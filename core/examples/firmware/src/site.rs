@@ -13,8 +13,6 @@ use crate::Board;
 use crate::entropy::SeededEntropy;
 use crate::limits::{CLIENTS, CONNECTIONS, FRAMES_BYTES};
 
-/// How long a message is held back at most while much is queued, if no other is read meanwhile.
-const HOLD_MAX: Duration = Duration::from_millis(200);
 /// Time that a place is kept for a connection whose handshake is not complete.
 const HANDSHAKE_TIME: Duration = Duration::from_millis(100);
 
@@ -33,8 +31,6 @@ pub(crate) struct Site {
     coming: Cell<(usize, Instant)>,
     /// How often somebody was not let in for whom no idle connection has ended yet.
     wanted: Cell<usize>,
-    /// When a client's message was read last.
-    admitted: Cell<Instant>,
     marks: Cell<Marks>,
 }
 
@@ -56,7 +52,6 @@ impl Site {
             taken: Cell::new(0),
             coming: Cell::new((0, Instant::MIN)),
             wanted: Cell::new(0),
-            admitted: Cell::new(Instant::MIN),
             marks: Cell::new(Marks::default()),
         }
     }
@@ -69,16 +64,6 @@ impl Site {
         let ms = Instant::now().as_millis();
         let wall = self.started.get().map(|started| UnixTime::from_ms(started.as_ms() + ms as i64));
         Now { instant: time::Instant::from_ms(ms), wall }
-    }
-
-    /// The `Date` field of an answer, its line end in front; nothing while the time of day is not known (RFC 9110, 6.6.1).
-    pub(crate) fn date_field(&self) -> heapless::Vec<u8, 37, u8> {
-        let mut field = heapless::Vec::new();
-        if let Some(wall) = self.now().wall {
-            // 8 bytes and 29 are the capacity.
-            let _ = field.extend_from_slice(b"\r\nDate: ").and_then(|()| field.extend_from_slice(&wall.http_date()));
-        }
-        field
     }
 
     /// A connection has found its peer. Returns how many there are.
@@ -112,18 +97,6 @@ impl Site {
         let wanted = self.wanted.get();
         self.wanted.set(wanted.saturating_sub(1));
         wanted > 0
-    }
-
-    /// Whether a client's next message may be read. While much is queued, only one of all clients' is, now and then: so a flood
-    /// waits in its sender's TCP, and not in the outboxes of those who get it.
-    pub(crate) fn admits(&self) -> bool {
-        !self.lines().server().is_crowded(self.now().instant) || self.admitted.get().elapsed() >= HOLD_MAX
-    }
-
-    /// A message was read.
-    pub(crate) fn admit(&self) {
-        self.admitted.set(Instant::now());
-        self.mark();
     }
 
     /// Notes how much is in use.
