@@ -43,6 +43,11 @@ fn heartbeats_and_upgrades_are_told() {
         };
 
         bench.post(&target, "40");
+        if protocol == Protocol::SocketIo {
+            // Whoever takes nothing for so long is no client any more.
+            let poll = bench.get(&target);
+            assert!(bench.http(poll).1.starts_with("40{"));
+        }
         // Nobody asked for this one.
         bench.post(&target, "3");
         check(&mut bench, None);
