@@ -3,7 +3,7 @@
 //! Everything runs on one thread, so a connection calls the server directly: no lock, no channel, no copy in between.
 
 use core::cell::RefCell;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -19,12 +19,11 @@ use sprat_core::{
     Answer, App, CloseReason, Input, OutgoingPacket, Output, Refusal, RequestId, Server, SessionId, TransportId,
 };
 
-use crate::bucket::{Bucket, Rate};
+use crate::clients::Clients;
 use crate::clock::{self, Clock};
 use crate::config::Limits;
 use crate::hooks::{EngineEvent, Watch};
 use crate::io::Handshakes;
-use crate::logging::{Notice, notice};
 use crate::memory::{Host, SharedText};
 use crate::reactor;
 
@@ -49,10 +48,7 @@ struct Inner<A> {
     /// The line of each session's WebSocket. A session never has two.
     websockets: Vec<Option<(TransportId, u32)>>,
     timer: Timer,
-    /// What is known of each session's client.
-    clients: Vec<Client>,
-    packet_rate: Rate,
-    byte_rate: Rate,
+    clients: Clients,
     /// Nobody is to wait for another request.
     is_stopping: bool,
     /// Where clients' first requests are kept, for applications that want to know.
@@ -69,14 +65,6 @@ struct Line {
     answer: Option<Answer>,
     signals: Signals,
     waker: Option<Waker>,
-}
-
-/// The client of a session, and what it may send at once.
-#[derive(Clone, Copy, Debug)]
-struct Client {
-    address: IpAddr,
-    packets: Bucket,
-    bytes: Bucket,
 }
 
 /// What the server wants of a WebSocket.
@@ -131,7 +119,6 @@ impl<A: App> Engine<A> {
         handshakes: Option<Rc<RefCell<Handshakes>>>,
         watch: Option<Watch>,
     ) -> Self {
-        let rate = |per_s: usize| Rate { per_s: per_s as u64, burst: per_s as u64 };
         let inner = Inner {
             server,
             now: clock.now(),
@@ -140,9 +127,7 @@ impl<A: App> Engine<A> {
             free_lines: Vec::new(),
             websockets: Vec::new(),
             timer: Timer::default(),
-            clients: Vec::new(),
-            packet_rate: rate(limits.packet_rate),
-            byte_rate: rate(limits.byte_rate),
+            clients: Clients::new(limits),
             is_stopping: false,
             handshakes,
             watch,
@@ -275,16 +260,7 @@ impl<A: App> Inner<A> {
 
     fn opened(&mut self, session: SessionId, asked: Option<Asked<'_>>) {
         log::debug!("client {} is here", session.index());
-        let now = self.now.instant;
-        let client = Client {
-            address: asked.map_or(Ipv4Addr::UNSPECIFIED.into(), |(_, address)| address.ip()),
-            packets: Bucket::new(self.packet_rate, now),
-            bytes: Bucket::new(self.byte_rate, now),
-        };
-        if self.clients.len() <= session.index() {
-            self.clients.resize(session.index() + 1, client);
-        }
-        self.clients[session.index()] = client;
+        self.clients.opened(session, asked.map(|(_, address)| address.ip()), self.now.instant);
         if let (Some(handshakes), Some((head, address))) = (&self.handshakes, asked) {
             handshakes.borrow_mut().insert(session, head, Some(address), clock::wall());
         }
@@ -295,29 +271,13 @@ impl<A: App> Inner<A> {
 
     fn closed(&self, session: SessionId, reason: CloseReason) {
         log::debug!("client {} gone: {reason}", session.index());
-        if matches!(reason, CloseReason::OutboxFull | CloseReason::Stalled)
-            && let Some(client) = self.clients.get(session.index())
-        {
-            notice(Notice::Client, format_args!("client of {} cut off: {reason}", client.address));
-        }
+        self.clients.closed(session, reason);
         if let Some(handshakes) = &self.handshakes {
             handshakes.borrow_mut().remove(session);
         }
         if let Some(watch) = &self.watch {
             watch.tell(session, EngineEvent::Close(reason));
         }
-    }
-
-    /// Counts what a client has sent, and says for how long no more is to be read from it.
-    fn charge(&mut self, session: SessionId, packets: usize, bytes: usize) -> Duration {
-        let now = self.now.instant;
-        let Some(client) = self.clients.get_mut(session.index()) else { return Duration::ZERO };
-        let wait = client.packets.charge(packets as u64, self.packet_rate, now);
-        let wait = wait.max(client.bytes.charge(bytes as u64, self.byte_rate, now));
-        if !wait.is_zero() {
-            notice(Notice::Flood, format_args!("client of {} is read slowly: it sends too much", client.address));
-        }
-        wait
     }
 
     fn respond(&mut self, request: RequestId, answer: Answer, caller: Option<u32>) {
@@ -484,18 +444,14 @@ impl<A: App> LineHandle<A> {
         } else {
             inner.drive(Input::Message { transport, message }, Some(self.index));
         }
-        let bytes = match message {
-            app::Message::Binary(bytes) => bytes.len(),
-            app::Message::Text(text) => text.len(),
-        };
-        inner.charge(transport.session(), 1, bytes)
+        inner.clients.charge_message(transport.session(), message, inner.now.instant)
     }
 
     /// Counts packets of a POST. Returns for how long no more are to be brought.
     pub(crate) fn charge(&self, session: SessionId, packets: usize, bytes: usize) -> Duration {
         let inner = &mut *self.engine.inner.borrow_mut();
-        inner.read_clock();
-        inner.charge(session, packets, bytes)
+        let now = inner.read_clock().instant;
+        inner.clients.charge(session, packets, bytes, now)
     }
 
     /// Hands over the packets that wait, until `budget_bytes` are reached, each with whether it may be compressed. `take`

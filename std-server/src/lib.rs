@@ -19,6 +19,7 @@
 
 pub mod addresses;
 mod bucket;
+mod clients;
 pub mod clock;
 pub mod config;
 mod connection;

@@ -27,7 +27,7 @@ use crate::hooks::{ConnectionError, EngineRequest, Hooks};
 use crate::logging::{Notice, notice};
 use crate::pages::{PageRequest, PageResponse, Pages};
 use crate::partials::Partials;
-use crate::peers::{Counted, Peers, Refused};
+use crate::peers::{Counted, Peers};
 use crate::reactor::{Source, Timer};
 
 /// What all connections of a server share.
@@ -45,15 +45,6 @@ pub(crate) struct Site<A: App> {
     pub(crate) peers: Rc<Peers>,
     pub(crate) partials: Rc<Partials>,
     pub(crate) date: Date,
-}
-
-impl<A: App> Site<A> {
-    /// Whether the page that a request is from may open a WebSocket. A proxy may have put another host into its place.
-    fn admits_page(&self, head: &RequestHead<'_>, address: SocketAddr) -> bool {
-        let Some(origin) = head.header("origin") else { return true };
-        let host = head.header("x-forwarded-host").filter(|_| self.peers.is_trusted(address.ip()));
-        self.cors.admits(Some(origin), host.or(head.header("host")))
-    }
 }
 
 /// Serves one connection to its end.
@@ -106,12 +97,8 @@ pub(super) struct Connection<A: App> {
 /// CLOSE (Engine.IO protocol, "Packet encoding").
 const CLOSE_PACKET: &[u8] = b"1";
 
-/// The answer to a WebSocket of a page that may have none (RFC 6455, section 4.2.2, step 4).
-const OTHER_SITE: Response =
-    Response { status: 403, content_type: Some("text/html"), body: "Origin not allowed", close: true };
-
 /// How the connection goes on after a request.
-enum Next {
+pub(super) enum Next {
     /// The request has come in part.
     MoreOfHead,
     /// With another request.
@@ -187,16 +174,6 @@ impl<A: App> Connection<A> {
         .await
     }
 
-    async fn refuse_head(&mut self, status: u16) -> Next {
-        let reason = reason_phrase(status);
-        notice(Notice::Request, format_args!("request of {} refused: {status} {reason}", self.client.ip()));
-        let response = Response { status, content_type: None, body: "", close: true };
-        let mut bytes = Vec::new();
-        let date = self.site.date.field();
-        response.encode_head(0, false, date.as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
-        if self.write(&bytes).await.is_ok() { Next::Linger } else { Next::Drop }
-    }
-
     /// Answers the request whose head has come, if it has come as a whole.
     async fn request(&mut self) -> io::Result<Next> {
         let (head, len) = match self.incoming.parse() {
@@ -223,9 +200,7 @@ impl<A: App> Connection<A> {
             return self.respond(&response, b"", &mut request).await;
         }
         if is_ours && request.websocket.is_some() && !site.admits_page(&head, self.address) {
-            notice(Notice::Origin, format_args!("WebSocket of {} refused: it is another site's", self.client.ip()));
-            self.incoming.consume(len);
-            return self.respond(&OTHER_SITE, OTHER_SITE.body.as_bytes(), &mut request).await;
+            return self.refuse_page(len, &mut request).await;
         }
         let is_script = is_ours
             && !head.path().ends_with('/')
@@ -258,22 +233,6 @@ impl<A: App> Connection<A> {
         self.write(&page_bytes(&response, keep_alive, &fields)).await?;
         self.write(&response.body).await?;
         Ok(if keep_alive { Next::Request } else { Next::Linger })
-    }
-
-    /// Refuses a request because of the address that it is from.
-    async fn refuse(&mut self, len: usize, refused: Refused, request: &mut Request) -> io::Result<Next> {
-        self.incoming.consume(len);
-        let kind = if refused == Refused::Handshakes { Notice::Handshake } else { Notice::Connection };
-        notice(kind, format_args!("request of {} refused: {refused}", self.client.ip()));
-        let is_websocket = request.websocket.is_some();
-        let content_type = Some(if is_websocket { "text/html" } else { "application/json" });
-        let response = Response { status: refused.status(), content_type, body: "", close: is_websocket };
-        let body = if is_websocket {
-            refused.message().to_owned()
-        } else {
-            format!(r#"{{"code":4,"message":"{}"}}"#, refused.message())
-        };
-        self.respond(&response, body.as_bytes(), request).await
     }
 
     /// Brings a request to the engine, unless it cannot become the WebSocket that it asks for.
@@ -468,7 +427,12 @@ impl<A: App> Connection<A> {
     }
 
     /// Answers a request. What is left of its body is read and forgotten if it is short; otherwise the connection ends.
-    async fn respond(&mut self, response: &Response, body: &[u8], request: &mut Request) -> io::Result<Next> {
+    pub(super) async fn respond(
+        &mut self,
+        response: &Response,
+        body: &[u8],
+        request: &mut Request,
+    ) -> io::Result<Next> {
         // Who waits to be told that the body is wanted may send it or not.
         let is_readable = request.body.is_nothing() || (request.body.may_be_short() && !request.expects_continue);
         let keep_alive = request.keep_alive && !response.close && is_readable;

@@ -12,6 +12,7 @@ mod judged;
 mod middleware;
 mod outgoing;
 mod post;
+mod refused;
 mod request;
 mod stream;
 mod websocket;

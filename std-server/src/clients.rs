@@ -1,0 +1,78 @@
+//! The clients of sessions: where they are, and what each may send at once.
+
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+
+use sprat_core::time::Instant;
+use sprat_core::{CloseReason, SessionId, app};
+
+use crate::bucket::{Bucket, Rate};
+use crate::config::Limits;
+use crate::logging::{Notice, notice};
+
+/// What is known of each session's client.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    /// By the index of the session.
+    all: Vec<Client>,
+    packet_rate: Rate,
+    byte_rate: Rate,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Client {
+    address: IpAddr,
+    packets: Bucket,
+    bytes: Bucket,
+}
+
+impl Clients {
+    pub(crate) const fn new(limits: &Limits) -> Self {
+        const fn rate(per_s: usize) -> Rate {
+            Rate { per_s: per_s as u64, burst: per_s as u64 }
+        }
+        Self { all: Vec::new(), packet_rate: rate(limits.packet_rate), byte_rate: rate(limits.byte_rate) }
+    }
+
+    /// A session has begun.
+    pub(crate) fn opened(&mut self, session: SessionId, address: Option<IpAddr>, now: Instant) {
+        let client = Client {
+            address: address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            packets: Bucket::new(self.packet_rate, now),
+            bytes: Bucket::new(self.byte_rate, now),
+        };
+        if self.all.len() <= session.index() {
+            self.all.resize(session.index() + 1, client);
+        }
+        self.all[session.index()] = client;
+    }
+
+    /// Counts what a client has sent, and says for how long no more is to be read from it.
+    pub(crate) fn charge(&mut self, session: SessionId, packets: usize, bytes: usize, now: Instant) -> Duration {
+        let Some(client) = self.all.get_mut(session.index()) else { return Duration::ZERO };
+        let wait = client.packets.charge(packets as u64, self.packet_rate, now);
+        let wait = wait.max(client.bytes.charge(bytes as u64, self.byte_rate, now));
+        if !wait.is_zero() {
+            notice(Notice::Flood, format_args!("client of {} is read slowly: it sends too much", client.address));
+        }
+        wait
+    }
+
+    /// As [`Self::charge`], for one message.
+    pub(crate) fn charge_message(&mut self, session: SessionId, message: app::Message<'_>, now: Instant) -> Duration {
+        let bytes = match message {
+            app::Message::Binary(bytes) => bytes.len(),
+            app::Message::Text(text) => text.len(),
+        };
+        self.charge(session, 1, bytes, now)
+    }
+
+    /// A session has ended.
+    pub(crate) fn closed(&self, session: SessionId, reason: CloseReason) {
+        if matches!(reason, CloseReason::OutboxFull | CloseReason::Stalled)
+            && let Some(client) = self.all.get(session.index())
+        {
+            notice(Notice::Client, format_args!("client of {} cut off: {reason}", client.address));
+        }
+    }
+}
