@@ -2,6 +2,7 @@
 //! measured facts).
 
 use sprat_core::app::Protocol;
+use sprat_core::time::Duration;
 use sprat_core::{App, Context, Limits, SessionId};
 use sprat_tests::driver::sid_of;
 use sprat_tests::{Driver, memory};
@@ -29,8 +30,10 @@ impl App for Notices {
 #[test]
 fn heartbeats_and_upgrades_are_told() {
     for protocol in [Protocol::EngineIo, Protocol::SocketIo] {
+        // It does not read what waits for it, which is not what this is about.
+        let limits = Limits { unread_timeout: Duration::from_ms(60_000), ..Limits::default() };
         let app = Notices { protocol, told: Vec::new() };
-        let mut bench = Driver::new(app, memory::roomy(3), Limits::default());
+        let mut bench = Driver::new(app, memory::roomy(3), limits);
         let handshake = bench.get("/socket.io/?EIO=4&transport=polling");
         let session = bench.session(handshake);
         let (_, body) = bench.http(handshake);
