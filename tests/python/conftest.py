@@ -12,8 +12,9 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if "official" in item.keywords]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server():
+    """One for each file: those that vanish in one would be missed in another when their time is over."""
     server = Server()
     yield server
     server.stop()
@@ -33,7 +34,7 @@ def start():
         server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watcher(server):
     """A user who is there all the time and must never notice more of the others than that they come and go."""
     watcher = Chatter(server.url, name="Watcher")
