@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
+use sprat_core::error::PeerError;
 use sprat_core::time::Instant;
 use sprat_core::{CloseReason, SessionId, app};
 
@@ -65,6 +66,13 @@ impl Clients {
             app::Message::Text(text) => text.len(),
         };
         self.charge(session, 1, bytes, now)
+    }
+
+    /// The client of a session broke the protocol of WebSockets.
+    pub(crate) fn blamed(&self, session: SessionId, problem: PeerError) {
+        if let Some(client) = self.all.get(session.index()) {
+            notice(Notice::Frames, format_args!("client of {} cut off: {problem}", client.address));
+        }
     }
 
     /// A session has ended.

@@ -499,9 +499,7 @@ impl<A: App> LineHandle<A> {
     /// Says what the client of the WebSocket did wrong, before it is said to be gone.
     pub(crate) fn blame(&self, transport: TransportId, problem: PeerError) {
         let inner = &mut *self.engine.inner.borrow_mut();
-        if let Some(client) = inner.clients.get(transport.session().index()) {
-            notice(Notice::Frames, format_args!("client of {} cut off: {problem}", client.address));
-        }
+        inner.clients.blamed(transport.session(), problem);
         inner.server.blame(transport, problem);
     }
 
