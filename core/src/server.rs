@@ -215,6 +215,16 @@ impl<A: App, M: Memory> Server<A, M> {
         self.sockets.engine.next(transport, budget_bytes)
     }
 
+    /// What the application speaks with its clients.
+    pub fn protocol(&self) -> Protocol {
+        self.app.protocol()
+    }
+
+    /// Whether [`Self::next`] has a packet for a transport.
+    pub fn has_waiting(&self, transport: TransportId) -> bool {
+        self.sockets.engine.has_waiting(transport)
+    }
+
     /// How many packets [`Self::next`] would hand out for a transport, and how long they are as the body of a poll.
     pub fn waiting(&self, transport: TransportId) -> Waiting {
         self.sockets.engine.waiting(transport)

@@ -108,6 +108,13 @@ impl Packet {
     }
 }
 
+impl Packet {
+    /// Whether it is a CONNECT, if the server speaks Socket.IO.
+    pub(crate) fn is_connect(&self) -> bool {
+        matches!(self, Self::Text(text) if text.as_slice().starts_with(b"40"))
+    }
+}
+
 /// A request and where it came from.
 type Asked<'a> = (&'a RequestHead<'a>, SocketAddr);
 
@@ -334,6 +341,10 @@ impl<A: App> LineHandle<A> {
         line.answer = None;
         let request = RequestId::new(self.index, line.requests);
         let now = inner.read_clock();
+        // Whose time is over is gone, even if the task that keeps the time has not had its turn.
+        if inner.server.deadline().is_some_and(|deadline| deadline <= now.instant) {
+            inner.drive(Input::Tick, Some(self.index));
+        }
         inner.server.handle(now, Input::Request { request, head });
         inner.follow(Some((head, address)), Some(self.index));
         request
@@ -478,6 +489,12 @@ impl<A: App> LineHandle<A> {
             }
             budget_bytes = budget_bytes.saturating_sub(take(packet, outgoing.compress));
         }
+    }
+
+    /// Whether more packets of Socket.IO wait.
+    pub(crate) fn has_waiting(&self, transport: TransportId) -> bool {
+        let server = &self.engine.inner.borrow().server;
+        server.protocol() == app::Protocol::SocketIo && server.has_waiting(transport)
     }
 
     /// Says that all packets that were taken are sent.

@@ -136,7 +136,8 @@ impl SharedText {
         self.framed.slice(usize::from(self.header_len).min(self.framed.len())..)
     }
 
-    fn as_slice(&self) -> &[u8] {
+    /// The payload, as long as this lives.
+    pub fn as_slice(&self) -> &[u8] {
         self.framed.get(usize::from(self.header_len)..).unwrap_or_default()
     }
 }

@@ -45,6 +45,30 @@ fn each_pong_is_followed_by_a_ping_a_full_interval_later() {
 }
 
 #[test]
+fn a_driver_that_is_a_little_late_gives_no_more_time_for_the_pong() {
+    let mut bench = quick();
+    let (line, _) = bench.connect_websocket();
+    bench.jump(310);
+    assert_eq!(bench.text(line), PING);
+    bench.advance(189);
+    assert!(!bench.is_closed(line));
+    bench.advance(1);
+    assert!(bench.is_closed(line));
+}
+
+#[test]
+fn a_driver_that_is_very_late_gives_the_whole_time_for_the_pong() {
+    let mut bench = quick();
+    let (line, _) = bench.connect_websocket();
+    bench.jump(450);
+    assert_eq!(bench.text(line), PING);
+    bench.advance(199);
+    assert!(!bench.is_closed(line));
+    bench.advance(1);
+    assert!(bench.is_closed(line));
+}
+
+#[test]
 fn a_silent_polling_session_is_unknown_when_its_time_is_over() {
     let mut bench = quick();
     let sid = bench.open_polling();

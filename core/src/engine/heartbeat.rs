@@ -5,12 +5,15 @@ use crate::engine::session::CloseReason;
 use crate::engine::timers::{TimerKind, Timers};
 use crate::engine::{Engine, Notice};
 use crate::memory::Memory;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// Which part of the time for a PONG its PING may be late without giving it more.
+const PING_LATENESS_PART: u64 = 16;
 
 impl<M: Memory> Engine<M> {
     /// Does what is due for one session. Returns whether anything was.
     pub(crate) fn expire_one(&mut self) -> bool {
-        let Some((index, kind)) = self.timers.expire(&mut self.sessions, self.now.instant) else { return false };
+        let Some((index, kind, due)) = self.timers.expire(&mut self.sessions, self.now.instant) else { return false };
         match kind {
             TimerKind::Connect => {
                 let reason = self.forced_reason(index);
@@ -18,7 +21,7 @@ impl<M: Memory> Engine<M> {
             }
             TimerKind::Linger => self.close(index, CloseReason::ForcedClose),
             TimerKind::Noop => self.noop_tick(index),
-            TimerKind::Ping => self.ping(index),
+            TimerKind::Ping => self.ping(index, due),
             TimerKind::Pong => self.close(index, CloseReason::PingTimeout),
             TimerKind::Stalled => self.close(index, CloseReason::Stalled),
             TimerKind::Upgrade => self.drop_probe(index),
@@ -50,9 +53,14 @@ impl<M: Memory> Engine<M> {
         self.timers.disarm(&mut self.sessions, index, TimerKind::Connect);
     }
 
-    fn ping(&mut self, index: u32) {
+    fn ping(&mut self, index: u32, due: Instant) {
         self.sessions[index].pong_prolonged = false;
-        let deadline = self.now.instant + self.limits.ping_timeout;
+        // A driver is always a little late. What it is late with the PING is not added to the time for the PONG, so that a
+        // silent client is gone when the handshake's figures say; unless it is so much that the client would miss it.
+        let timeout = self.limits.ping_timeout;
+        let lateness_max = Duration::from_ms(timeout.as_ms() / PING_LATENESS_PART);
+        let asked = if self.now.instant.since(due) <= lateness_max { due } else { self.now.instant };
+        let deadline = asked + timeout;
         self.timers.arm(&mut self.sessions, index, TimerKind::Pong, deadline);
         self.enqueue_control(index, Control::Ping);
     }

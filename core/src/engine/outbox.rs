@@ -240,6 +240,11 @@ impl<M: Memory> Engine<M> {
             || (is_tight && longest().is_some_and(has_moved))
     }
 
+    /// Whether [`Self::next`] has a packet for a transport.
+    pub(crate) fn has_waiting(&self, transport: TransportId) -> bool {
+        self.find_transport(transport).is_some_and(|index| self.sessions[index].outbox.has_waiting())
+    }
+
     /// What [`Self::next`] would hand out for a transport.
     pub(crate) fn waiting(&self, transport: TransportId) -> Waiting {
         let mut waiting = Waiting::default();

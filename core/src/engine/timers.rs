@@ -153,17 +153,18 @@ impl Timers {
         TimerKind::ALL.into_iter().filter_map(|kind| self.first_deadline(sessions, kind)).min()
     }
 
-    /// Disarms one deadline that is not after `now` and says whose it was.
+    /// Disarms one deadline that is not after `now` and says whose it was, and when it was due.
     pub(crate) fn expire<S: Storage<Slot<Session>>>(
         &mut self,
         sessions: &mut Table<Session, S>,
         now: Instant,
-    ) -> Option<(u32, TimerKind)> {
-        let kind = TimerKind::ALL
+    ) -> Option<(u32, TimerKind, Instant)> {
+        let (kind, deadline) = TimerKind::ALL
             .into_iter()
-            .find(|kind| self.first_deadline(sessions, *kind).is_some_and(|deadline| deadline <= now))?;
+            .filter_map(|kind| Some((kind, self.first_deadline(sessions, kind)?)))
+            .find(|(_, deadline)| *deadline <= now)?;
         let index = self.first(kind)?;
         self.disarm(sessions, index, kind);
-        Some((index, kind))
+        Some((index, kind, deadline))
     }
 }

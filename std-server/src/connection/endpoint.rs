@@ -19,6 +19,9 @@ pub(super) trait Endpoint {
     /// Hands over the packets to send, until `budget_bytes` are reached. `take` returns the length of each.
     fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize);
 
+    /// Whether there are more packets to send that may have to wait for a CONNECT to be read.
+    fn has_waiting(&self) -> bool;
+
     /// Says that all packets that were taken are sent.
     fn flushed(&mut self);
 
@@ -54,6 +57,10 @@ impl<A: App> Endpoint for Session<A> {
         self.line.take_packets(self.transport, budget_bytes, |packet, _compress| take(packet));
     }
 
+    fn has_waiting(&self) -> bool {
+        self.line.has_waiting(self.transport)
+    }
+
     fn flushed(&mut self) {
         self.line.flushed(self.transport);
     }
@@ -80,6 +87,10 @@ impl Endpoint for Refused {
     }
 
     fn take_packets(&mut self, _budget_bytes: usize, _take: impl FnMut(Packet) -> usize) {}
+
+    fn has_waiting(&self) -> bool {
+        false
+    }
 
     fn flushed(&mut self) {}
 
@@ -136,6 +147,10 @@ impl Endpoint for Echo {
             self.taken_bytes += counted;
             budget_bytes = budget_bytes.saturating_sub(take(packet));
         }
+    }
+
+    fn has_waiting(&self) -> bool {
+        false
     }
 
     fn flushed(&mut self) {

@@ -2,6 +2,7 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use std::io;
 
 use async_tungstenite::WebSocketStream;
@@ -30,6 +31,9 @@ const READ_BUFFER_BYTES: usize = 1_024;
 const WRITE_BATCH_BYTES: usize = 64 << 10;
 /// Bytes of pongs that may wait; a peer that pings and does not read is cut off.
 const CONTROL_BUFFER_BYTES_MAX: usize = 1 << 10;
+/// How long what follows a CONNECT is held back. Many who speak the protocol by hand begin to listen for events when they have
+/// read it, and lose those that come in the same read.
+const CONNECT_HOLD: Duration = Duration::from_millis(1);
 /// Messages read before the other connections get their turn.
 const READ_BATCH_MESSAGES: usize = 32;
 
@@ -62,7 +66,7 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
 
 async fn serve(socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint) {
     let outgoing = Outgoing::beginning_with(head.into());
-    let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None };
+    let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None, hold: None };
     link.fill();
     let end = core::future::poll_fn(|cx| link.poll(cx)).await;
     Box::pin(finish(link, end)).await;
@@ -113,6 +117,8 @@ struct Link<E> {
     may_have_more: bool,
     /// Nothing is read before this: the client has sent more than it may.
     pause: Option<Box<Timer>>,
+    /// Nothing is taken before it fires, because a CONNECT was sent just now.
+    hold: Option<Box<Timer>>,
 }
 
 impl<E: Endpoint> Link<E> {
@@ -179,11 +185,10 @@ impl<E: Endpoint> Link<E> {
     /// Sends what waits. `Ready` if the server wants the end.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let signals = self.endpoint.take_signals(cx);
-        let mut more = signals.wake || !self.outgoing.is_empty();
+        let is_held = self.hold.as_mut().is_some_and(|hold| Pin::new(hold.as_mut()).poll(cx).is_pending());
+        let mut more = !is_held && (self.hold.take().is_some() || signals.wake || !self.outgoing.is_empty());
         while more {
-            if self.outgoing.is_empty() {
-                self.fill();
-            }
+            let is_connect = self.outgoing.is_empty() && self.fill();
             more = !self.outgoing.is_empty();
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => {}
@@ -191,13 +196,23 @@ impl<E: Endpoint> Link<E> {
                 Poll::Pending if signals.close => return Poll::Ready(End::ByServer),
                 Poll::Pending => return Poll::Pending,
             }
+            if is_connect && self.endpoint.has_waiting() {
+                let hold = self.hold.insert(Box::new(Timer::after(CONNECT_HOLD)));
+                more = Pin::new(hold.as_mut()).poll(cx).is_ready();
+            }
         }
         if signals.close || self.endpoint.take_signals(cx).close { Poll::Ready(End::ByServer) } else { Poll::Pending }
     }
 
-    /// Takes packets from the engine.
-    fn fill(&mut self) {
-        self.endpoint.take_packets(WRITE_BATCH_BYTES, |packet| self.outgoing.push(packet));
+    /// Takes packets from the engine, none behind a CONNECT. Returns whether there was one.
+    fn fill(&mut self) -> bool {
+        let mut is_connect = false;
+        self.endpoint.take_packets(WRITE_BATCH_BYTES, |packet| {
+            is_connect = packet.is_connect();
+            let len = self.outgoing.push(packet);
+            if is_connect { WRITE_BATCH_BYTES } else { len }
+        });
+        is_connect
     }
 
     /// Writes what was taken, and tells the engine when it is sent.
