@@ -22,12 +22,22 @@ impl Date {
         self.field_at(clock::wall())
     }
 
+    /// Adds such a field.
+    pub(crate) fn append_to(&self, fields: &mut String) {
+        self.refresh(clock::wall());
+        fields.push_str(&self.field.borrow());
+    }
+
     fn field_at(&self, now: UnixTime) -> String {
+        self.refresh(now);
+        self.field.borrow().clone()
+    }
+
+    fn refresh(&self, now: UnixTime) {
         let second = Some(now.as_ms().div_euclid(1_000));
         if self.second.replace(second) != second {
             self.field.replace(field(now));
         }
-        self.field.borrow().clone()
     }
 }
 

@@ -352,15 +352,11 @@ impl<A: App> Connection<A> {
     /// Waits until a parked request is answered; `false` if the client is gone before.
     async fn wait_parked(&mut self, id: RequestId, session: SessionId) -> bool {
         let Self { incoming, line, .. } = self;
-        let answered = async {
-            core::future::poll_fn(|cx| line.poll_parked(cx)).await;
-            true
-        };
-        let gone = async {
-            incoming.until_gone().await;
-            false
-        };
-        let is_answered = smol::future::or(answered, gone).await;
+        let is_answered = core::future::poll_fn(|cx| match line.poll_parked(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => incoming.poll_gone(cx).map(|()| false),
+        })
+        .await;
         if !is_answered {
             self.line.request_lost(id, session);
         }
@@ -436,8 +432,8 @@ impl<A: App> Connection<A> {
         // Who waits to be told that the body is wanted may send it or not.
         let is_readable = request.body.is_nothing() || (request.body.may_be_short() && !request.expects_continue);
         let keep_alive = request.keep_alive && !response.close && is_readable;
-        let mut fields = self.site.date.field();
-        fields.push_str(&request.fields);
+        let mut fields = core::mem::take(&mut request.fields);
+        self.site.date.append_to(&mut fields);
         if response.status == 200 {
             fields.push_str(&request.success_fields);
         }

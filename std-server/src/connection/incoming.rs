@@ -30,10 +30,7 @@ impl Incoming {
     /// Reads until there is more to be said about a head. `false` at the end of the stream.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            let mut more = [0; 2_048];
-            let room = self.head_bytes_max.saturating_sub(self.received.len()).clamp(1, more.len());
-            let len = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more[..room]))?;
-            self.received.extend_from_slice(&more[..len]);
+            let len = ready!(self.poll_more(cx, self.head_bytes_max))?;
             let is_full = self.received.len() >= self.head_bytes_max;
             if len == 0 || is_full || is_worth_a_look(&self.received, self.looked_at) {
                 self.looked_at = self.received.len();
@@ -52,17 +49,21 @@ impl Incoming {
         }
     }
 
-    /// Reads while a request waits for its answer: returns when the peer is gone.
-    pub(super) async fn until_gone(&mut self) {
-        let mut more = [0; 1_024];
+    /// Reads while a request waits for its answer: ready when the peer is gone.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.received.len() < self.head_bytes_max {
-            match self.stream.read(&mut more).await {
-                Ok(len) if len > 0 => self.received.extend_from_slice(&more[..len]),
-                Ok(_) | Err(_) => return,
+            match ready!(self.poll_more(cx, self.head_bytes_max)) {
+                Ok(len) if len > 0 => {}
+                Ok(_) | Err(_) => return Poll::Ready(()),
             }
         }
         // Whoever sends so much ahead is not watched any more.
-        core::future::pending().await
+        Poll::Pending
+    }
+
+    /// As [`Self::poll_gone`].
+    pub(super) async fn until_gone(&mut self) {
+        core::future::poll_fn(|cx| self.poll_gone(cx)).await;
     }
 
     pub(super) fn consume(&mut self, len: usize) {
@@ -71,11 +72,17 @@ impl Incoming {
     }
 
     async fn more(&mut self, bytes_max: usize) -> io::Result<usize> {
+        core::future::poll_fn(|cx| self.poll_more(cx, bytes_max)).await
+    }
+
+    /// Reads some bytes, as long as there are not more than `bytes_max`. The buffer is on the stack, so that no future that
+    /// waits, and is moved, contains it.
+    fn poll_more(&mut self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<usize>> {
         let mut more = [0; 2_048];
         let room = bytes_max.saturating_sub(self.received.len()).clamp(1, more.len());
-        let len = self.stream.read(&mut more[..room]).await?;
+        let len = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more[..room]))?;
         self.received.extend_from_slice(&more[..len]);
-        Ok(len)
+        Poll::Ready(Ok(len))
     }
 }
 
@@ -120,6 +127,16 @@ impl Unread {
 
     pub(super) const fn is_nothing(&self) -> bool {
         matches!(self, Self::Nothing | Self::Length(0))
+    }
+
+    /// Takes all of it if it has come as a whole, and is not longer than `bytes_max`.
+    pub(super) fn take(&mut self, incoming: &mut Incoming, bytes_max: usize) -> Option<Vec<u8>> {
+        let Self::Length(len) = *self else { return None };
+        let len = usize::try_from(len).ok().filter(|len| *len <= incoming.received.len().min(bytes_max))?;
+        let body = incoming.received[..len].to_vec();
+        incoming.consume(len);
+        *self = Self::Nothing;
+        Some(body)
     }
 
     /// Reads all of it; `None` if it is longer than `bytes_max`, as soon as that is known.

@@ -27,6 +27,9 @@ impl<A: App> Connection<A> {
             request.expects_continue = false;
         }
         let bytes_max = self.site.engine.payload_bytes_max();
+        if let Some(body) = request.body.take(&mut self.incoming, bytes_max) {
+            return self.bring_or_lose(id, session, Some(&body)).await;
+        }
         let Self { incoming, line, .. } = self;
         let timeout = self.site.limits.body_timeout;
         let read = async { Some(within(timeout, request.body.read(incoming, bytes_max)).await) };
@@ -36,19 +39,21 @@ impl<A: App> Connection<A> {
         };
         match smol::future::or(answered, read).await {
             None => Ok(()),
-            Some(Some(Ok(body))) => {
-                let brought = self.bring_body(id, session, body.as_deref()).await;
-                if brought.is_err() {
-                    self.line.request_lost(id, session);
-                }
-                brought
-            }
+            Some(Some(Ok(body))) => self.bring_or_lose(id, session, body.as_deref()).await,
             Some(failed) => {
                 self.line.request_lost(id, session);
                 notice(Notice::Cut, format_args!("connection of {} cut: a body came in part", self.client.ip()));
                 Err(failed.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::TimedOut.into()))
             }
         }
+    }
+
+    async fn bring_or_lose(&mut self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
+        let brought = self.bring_body(id, session, body).await;
+        if brought.is_err() {
+            self.line.request_lost(id, session);
+        }
+        brought
     }
 
     /// Brings a body to the engine, a few packets at a time, so that what they cause is sent in between: a body may hold
@@ -65,6 +70,7 @@ impl<A: App> Connection<A> {
         while let Some(end) = end_of_part(rest) {
             self.line.body_part(id, session, &rest[..end]);
             self.slow_down(session, BODY_PART_PACKETS, end).await?;
+            smol::future::yield_now().await;
             rest = &rest[end + 1..];
         }
         let packets = 1 + rest.iter().filter(|byte| **byte == payload::SEPARATOR).count();
@@ -73,11 +79,10 @@ impl<A: App> Connection<A> {
         Ok(())
     }
 
-    /// Lets the others have their turn, and who sends more than it may wait. What waits may have to make room meanwhile.
+    /// Lets wait who sends more than it may. What waits may have to make room meanwhile.
     async fn slow_down(&self, session: SessionId, packets: usize, bytes: usize) -> io::Result<()> {
         let wait = self.line.charge(session, packets, bytes);
         if wait.is_zero() {
-            smol::future::yield_now().await;
             return Ok(());
         }
         let waited = async {
