@@ -11,7 +11,7 @@ fn main() -> Result<(), ServeError> {
     contract().run(common::config(&[]))
 }
 
-fn contract() -> Io {
+pub(crate) fn contract() -> Io {
     let mut io = Io::new();
     io.on_raw("echo", |socket, mut event| {
         let payload = event.payload();

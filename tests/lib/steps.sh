@@ -22,6 +22,7 @@ step clippy short checks 1200 "clippy cc" "no lint, in all targets"
 step docs short checks 1200 "cc" "the documentation builds without a warning"
 step unit short tests 1800 "cc" "cargo test of the whole workspace"
 step fuzz short checks 1800 "cc" "seeds, corpus and 10 seconds of new inputs for each fuzz target"
+step instructions short checks 1800 "cc valgrind" "instructions of an echo, a delivery, a heartbeat and more, against those kept"
 step no-std short checks 1200 "cc thumb" "the core builds for a Cortex-M3 and nothing below it asks for std or alloc"
 step client short tests 900 "cc node" "our client and the official one, against the official server and Sprat"
 step compare short tests 600 "cc node" "raw exchanges, byte for byte as the official server answers them"
@@ -40,7 +41,7 @@ step msrv long checks 1800 "cc msrv" "the oldest Rust promised still builds it"
 list_steps() {
     local name
     for name in "${step_names[@]}"; do
-        printf '%-8s %-5s %s\n' "$name" "${step_when[$name]}" "${step_about[$name]}"
+        printf '%-12s %-5s %s\n' "$name" "${step_when[$name]}" "${step_about[$name]}"
     done
 }
 

@@ -10,6 +10,7 @@ declare -A packages=(
     [python]="python3 python3-venv"
     [qemu]="qemu-system-arm"
     [openssl]="libssl-dev pkg-config"
+    [valgrind]="valgrind"
 )
 
 # Brings what is missing for these steps, as far as this machine allows. Steps say afterwards what they still miss.
@@ -173,6 +174,10 @@ has_chromium() {
 
 has_openssl() {
     pkg-config --exists openssl 2>/dev/null
+}
+
+has_valgrind() {
+    command -v valgrind >/dev/null
 }
 
 has_qemu() {
