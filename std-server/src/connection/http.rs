@@ -21,6 +21,7 @@ use crate::connection::denied::Denied;
 use crate::connection::incoming::{Incoming, linger};
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
+use crate::connection::websocket::{Behind, Serving, Upgraded};
 use crate::connection::{WRITE_STEP_BYTES, compression, middleware, websocket, within};
 use crate::engine::{Engine, LineHandle, Packet};
 use crate::hooks::{ConnectionError, EngineRequest, Hooks};
@@ -48,39 +49,25 @@ pub(crate) struct Site<A: App> {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<A: App>(stream: Source<TcpStream>, address: SocketAddr, site: Rc<Site<A>>) {
-    let line = site.engine.line();
-    let incoming = Incoming::new(Stream::new(stream, site.partials.begin()), site.limits.max_head_bytes);
-    let connection = Connection { incoming, address, client: address, counted: None, line, site };
+pub(crate) async fn serve<A: App + 'static>(stream: Source<TcpStream>, address: SocketAddr, site: Rc<Site<A>>) {
     // Boxed, so that the memory of this phase is given back when the connection has become a WebSocket.
-    if let Some(mut upgraded) = Box::pin(connection.requests()).await {
-        let _counted = upgraded.counted.take();
-        websocket::run(upgraded).await;
+    if let Some((websocket, _counted)) = Box::pin(serve_requests(stream, address, site)).await {
+        websocket.await;
     }
 }
 
-/// A connection that has become a WebSocket.
-pub(crate) struct Upgraded<A: App> {
-    pub(crate) stream: Stream,
-    /// What came behind the head of the request.
-    pub(crate) received: Vec<u8>,
-    pub(crate) line: LineHandle<A>,
-    pub(crate) behind: Behind,
-    /// The head that answers the request, which is to be sent first.
-    pub(crate) head: Vec<u8>,
-    /// Counts it for the address that a proxy made it for.
-    pub(crate) counted: Option<Box<Counted>>,
-}
-
-/// What is behind a WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Behind {
-    /// An echo.
-    Echo,
-    /// Nothing: it is to be closed at once.
-    Nothing,
-    /// A session.
-    Session(TransportId),
+/// Serves requests until the connection ends or becomes a WebSocket, which is counted as long as the second lives.
+async fn serve_requests<A: App + 'static>(
+    stream: Source<TcpStream>,
+    address: SocketAddr,
+    site: Rc<Site<A>>,
+) -> Option<(Serving, Option<Box<Counted>>)> {
+    let line = site.engine.line();
+    let incoming = Incoming::new(Stream::new(stream, site.partials.begin()), site.limits.max_head_bytes);
+    let connection = Connection { incoming, address, client: address, counted: None, line, site };
+    let mut upgraded = connection.requests().await?;
+    let counted = upgraded.counted.take();
+    Some((websocket::begin(upgraded).await, counted))
 }
 
 pub(super) struct Connection<A: App> {

@@ -14,15 +14,16 @@ use async_tungstenite::tungstenite::{Error, Message};
 use futures_sink::Sink as _;
 use smol::stream::Stream as _;
 use sprat_core::error::PeerError;
-use sprat_core::{App, CloseReason, app};
+use sprat_core::{App, CloseReason, TransportId, app};
 
 use crate::connection::endpoint::{Echo, Endpoint, Refused, Session};
-use crate::connection::http::{Behind, Upgraded};
 use crate::connection::incoming::linger;
 use crate::connection::judged::Judged;
 use crate::connection::outgoing::Outgoing;
 use crate::connection::stream::Stream;
 use crate::connection::{LINGER_TIMEOUT, within};
+use crate::engine::LineHandle;
+use crate::peers::Counted;
 use crate::reactor::Timer;
 
 /// Bytes read at once. It is what an idle connection keeps, so it is small; a longer message gets the room it needs.
@@ -37,17 +38,42 @@ const CONNECT_HOLD: Duration = Duration::from_millis(1);
 /// Messages read before the other connections get their turn.
 const READ_BATCH_MESSAGES: usize = 32;
 
-/// Serves a WebSocket to its end.
-///
-/// What lives only at the beginning or at the end is boxed: an idle connection keeps nothing but its [`Link`].
-pub(crate) async fn run<A: App>(upgraded: Upgraded<A>) {
+/// A connection that has become a WebSocket.
+pub(crate) struct Upgraded<A: App> {
+    pub(crate) stream: Stream,
+    /// What came behind the head of the request.
+    pub(crate) received: Vec<u8>,
+    pub(crate) line: LineHandle<A>,
+    pub(crate) behind: Behind,
+    /// The head that answers the request, which is to be sent first.
+    pub(crate) head: Vec<u8>,
+    /// Counts it for the address that a proxy made it for.
+    pub(crate) counted: Option<Box<Counted>>,
+}
+
+/// What is behind a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// An echo.
+    Echo,
+    /// Nothing: it is to be closed at once.
+    Nothing,
+    /// A session.
+    Session(TransportId),
+}
+
+/// A WebSocket that is served to its end. It is boxed by itself: what an idle connection keeps is this and little else.
+pub(crate) type Serving = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Begins to serve a WebSocket.
+pub(crate) async fn begin<A: App + 'static>(upgraded: Upgraded<A>) -> Serving {
     let Upgraded { stream, received, line, behind, head, .. } = upgraded;
     let message_bytes_max = line.engine().payload_bytes_max();
-    let opening = Box::pin(open(stream, received, message_bytes_max));
+    let socket = open(stream, received, message_bytes_max).await;
     match behind {
-        Behind::Session(transport) => serve(opening.await, head, Session::attach(line, transport)).await,
-        Behind::Echo => Box::pin(async { serve(opening.await, head, Echo::new(2 * message_bytes_max)).await }).await,
-        Behind::Nothing => Box::pin(async { serve(opening.await, head, Refused).await }).await,
+        Behind::Session(transport) => serve(socket, head, Session::attach(line, transport)),
+        Behind::Echo => serve(socket, head, Echo::new(2 * message_bytes_max)),
+        Behind::Nothing => serve(socket, head, Refused),
     }
 }
 
@@ -64,12 +90,15 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
     WebSocketStream::from_partially_read(stream, received, Role::Server, Some(config)).await
 }
 
-async fn serve(socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint) {
+fn serve(socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint + 'static) -> Serving {
     let outgoing = Outgoing::beginning_with(head.into());
     let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None, hold: None };
     link.fill();
-    let end = core::future::poll_fn(|cx| link.poll(cx)).await;
-    Box::pin(finish(link, end)).await;
+    // An async function would keep room for its arguments beside the link that is made of them.
+    Box::pin(async move {
+        let end = core::future::poll_fn(|cx| link.poll(cx)).await;
+        Box::pin(finish(link, end)).await;
+    })
 }
 
 async fn finish(mut link: Link<impl Endpoint>, end: End) {
