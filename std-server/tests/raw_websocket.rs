@@ -54,13 +54,18 @@ impl Running {
     }
 
     fn connect_with(&self, target: &str, fields: &str) -> Raw {
+        self.connect_sending(target, fields, b"")
+    }
+
+    /// As [`Self::connect`], with bytes that are sent together with the head.
+    fn connect_sending(&self, target: &str, fields: &str, behind: &[u8]) -> Raw {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
         let head = format!(
             "GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
         );
-        stream.write_all(head.as_bytes()).expect("room for a head");
+        stream.write_all(&[head.as_bytes(), behind].concat()).expect("room for a head");
         Raw(stream)
     }
 
@@ -237,5 +242,27 @@ fn an_upgrade_on_another_path_is_answered_at_once_as_any_request_is() {
     for (target, status) in [("/", "200"), ("/chat", "404"), ("/socket.io?EIO=4&transport=websocket", "404")] {
         let head = server.connect(target).head();
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{target}: {head}");
+    }
+}
+
+#[test]
+fn what_comes_with_the_request_is_answered_behind_the_head() {
+    let server = serve();
+    for (frame, answer) in
+        [(b"\x89\x81\0\0\0\0x".as_slice(), b"\x8a\x01x".as_slice()), (b"\x88\x80\0\0\0\0", b"\x88\x00")]
+    {
+        let mut raw = server.connect_sending("/socket.io/?EIO=4&transport=websocket", "", frame);
+        assert!(raw.head().starts_with("HTTP/1.1 101 "));
+        let mut received = Vec::new();
+        while !received.ends_with(answer) {
+            let mut byte = [0];
+            raw.0.read_exact(&mut byte).expect("an answer");
+            received.push(byte[0]);
+        }
+        assert!(
+            received.starts_with(b"\x81") && received[2..].trim_ascii().starts_with(b"0{"),
+            "{}",
+            received.escape_ascii()
+        );
     }
 }

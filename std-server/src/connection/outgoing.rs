@@ -23,14 +23,15 @@ pub(super) struct Outgoing {
     /// What is not sent of the first piece; empty if there is none. Mostly it is the only one.
     first: Bytes,
     rest: VecDeque<Bytes>,
-    /// Something was sent since it was empty.
+    /// Something was sent since it was empty, or the head is not sent yet.
     is_begun: bool,
 }
 
 impl Outgoing {
-    /// With bytes that stand before all packets.
-    pub(super) fn beginning_with(head: Bytes) -> Self {
-        Self { first: head, ..Self::default() }
+    /// With bytes that stand before all packets, and before what anybody else sends.
+    pub(super) fn beginning_with(head: Bytes, stream: &mut Stream) -> Self {
+        stream.reserve(true);
+        Self { first: head, is_begun: true, ..Self::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -90,8 +90,8 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
     WebSocketStream::from_partially_read(stream, received, Role::Server, Some(config)).await
 }
 
-fn serve(socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint + 'static) -> Serving {
-    let outgoing = Outgoing::beginning_with(head.into());
+fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint + 'static) -> Serving {
+    let outgoing = Outgoing::beginning_with(head.into(), &mut socket.get_mut().stream);
     let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None, hold: None };
     link.fill();
     // An async function would keep room for its arguments beside the link that is made of them.
@@ -102,7 +102,6 @@ fn serve(socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint
 }
 
 async fn finish(mut link: Link<impl Endpoint>, end: End) {
-    let is_over = matches!(end, End::ByPeer);
     let code = match end {
         End::ByServer => None,
         End::ByPeer => {
@@ -126,7 +125,7 @@ async fn finish(mut link: Link<impl Endpoint>, end: End) {
     };
     // A close frame in the middle of another frame would be garbage.
     if !link.outgoing.is_begun() {
-        close(link.socket, code, is_over).await;
+        close(link.socket, code).await;
     }
 }
 
@@ -153,6 +152,12 @@ struct Link<E> {
 impl<E: Endpoint> Link<E> {
     /// Goes on as far as it can without waiting.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        // What is begun comes first, and before all the head: what is read may be answered past it.
+        if self.outgoing.is_begun()
+            && let Poll::Ready(end) = self.poll_send(cx)
+        {
+            return Poll::Ready(end);
+        }
         if let Some(pause) = &mut self.pause {
             if Pin::new(pause.as_mut()).poll(cx).is_pending() {
                 return self.poll_send(cx);
@@ -329,9 +334,9 @@ fn end_of(error: &Error) -> End {
     }
 }
 
-/// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost. If the peer's own
-/// close frame has come, nothing can come behind it: then the server ends the connection (RFC 6455, section 7.1.1).
-async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>, is_over: bool) {
+/// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost: also if the peer's
+/// own close frame has come, because some send on behind it.
+async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>) {
     let frame = code.map(|code| CloseFrame { code, reason: "".into() });
     let goodbye = async {
         // The peer may be gone already.
@@ -341,8 +346,5 @@ async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>, is_
         }
     };
     let _ = within(LINGER_TIMEOUT, goodbye).await;
-    let stream = &mut socket.get_mut().stream;
-    if !is_over || stream.is_readable() {
-        linger(stream).await;
-    }
+    linger(&mut socket.get_mut().stream).await;
 }
