@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -51,6 +52,7 @@ struct Inner<A> {
     clients: Clients,
     /// Nobody is to wait for another request.
     is_stopping: bool,
+    senders: Senders,
     /// Where clients' first requests are kept, for applications that want to know.
     handshakes: Option<Rc<RefCell<Handshakes>>>,
     /// Who is told of every packet.
@@ -75,6 +77,16 @@ pub(crate) struct Signals {
     /// It is to be closed.
     pub(crate) close: bool,
 }
+
+/// The lines whose tasks have something to send and are not woken yet, each once.
+#[derive(Debug, Default)]
+struct Senders {
+    waiting: VecDeque<u32>,
+    waker: Option<Waker>,
+}
+
+/// Tasks that are woken to send before others have their turn.
+const SENDERS_AT_ONCE: usize = 32;
 
 /// When the task that keeps the time looks again.
 #[derive(Debug, Default)]
@@ -136,6 +148,7 @@ impl<A: App> Engine<A> {
             timer: Timer::default(),
             clients: Clients::new(limits),
             is_stopping: false,
+            senders: Senders::default(),
             handshakes,
             watch,
         };
@@ -171,6 +184,26 @@ impl<A: App> Engine<A> {
         inner.is_stopping = true;
         for line in &inner.lines {
             line.wake_unless(false);
+        }
+    }
+
+    /// Wakes the tasks that have something to send, a few at a time, for ever.
+    ///
+    /// A broadcast has something to send for everybody. What comes in meanwhile is read before all of that is sent, so that it
+    /// leaves together with what still waits, and nobody's message waits for all the others' sending.
+    pub(crate) async fn wake_senders(&self) {
+        loop {
+            core::future::poll_fn(|cx| {
+                let senders = &mut self.inner.borrow_mut().senders;
+                if !senders.waiting.is_empty() {
+                    return Poll::Ready(());
+                }
+                senders.waker = Some(cx.waker().clone());
+                Poll::Pending
+            })
+            .await;
+            self.inner.borrow_mut().wake_some_senders();
+            smol::future::yield_now().await;
         }
     }
 
@@ -243,11 +276,11 @@ impl<A: App> Inner<A> {
         while let Some(output) = self.server.poll() {
             is_anything = true;
             match output {
-                Output::Close { transport } => self.signal(transport, caller, |signals| signals.close = true),
+                Output::Close { transport } => self.close(transport, caller),
                 Output::Closed { session, reason } => self.closed(session, reason),
                 Output::Opened { session } => self.opened(session, asked),
                 Output::Respond { request, answer } => self.respond(request, answer, caller),
-                Output::Wake { transport } => self.signal(transport, caller, |signals| signals.wake = true),
+                Output::Wake { transport } => self.wake(transport, caller),
             }
         }
         is_anything
@@ -295,14 +328,35 @@ impl<A: App> Inner<A> {
         }
     }
 
-    fn signal(&mut self, transport: TransportId, caller: Option<u32>, set: impl FnOnce(&mut Signals)) {
-        let Some(Some((attached, index))) = self.websockets.get(transport.session().index()) else { return };
-        if *attached == transport
-            && let Some(line) = self.lines.get_mut(*index as usize)
-        {
-            set(&mut line.signals);
-            line.wake_unless(caller == Some(*index));
+    fn close(&mut self, transport: TransportId, caller: Option<u32>) {
+        let Some(index) = self.line_of(transport) else { return };
+        let line = &mut self.lines[index as usize];
+        line.signals.close = true;
+        line.wake_unless(caller == Some(index));
+    }
+
+    /// Has packets sent: by the caller, which looks itself, or by a task that is woken when it is its turn.
+    fn wake(&mut self, transport: TransportId, caller: Option<u32>) {
+        let Some(index) = self.line_of(transport) else { return };
+        let is_known = core::mem::replace(&mut self.lines[index as usize].signals.wake, true);
+        if !is_known && caller != Some(index) {
+            self.senders.waiting.push_back(index);
+            if let Some(waker) = self.senders.waker.take() {
+                waker.wake();
+            }
         }
+    }
+
+    fn wake_some_senders(&mut self) {
+        for _ in 0..SENDERS_AT_ONCE {
+            let Some(index) = self.senders.waiting.pop_front() else { return };
+            self.lines[index as usize].wake_unless(false);
+        }
+    }
+
+    fn line_of(&self, transport: TransportId) -> Option<u32> {
+        let (attached, index) = (*self.websockets.get(transport.session().index())?)?;
+        (attached == transport && (index as usize) < self.lines.len()).then_some(index)
     }
 }
 
