@@ -45,9 +45,9 @@ pub struct Limits {
     /// Time for which what was sent to a client may stay unread; 0 is 2 s more than the ping timeout, the default. Then its
     /// session or connection ends.
     pub unread_timeout: Duration,
-    /// Packets a second from one client; 0 is any number. By default 20,000. The rest is read later.
+    /// Packets a second from one client; 0 is any number. By default 100,000. The rest is read later.
     pub packet_rate: usize,
-    /// Bytes a second from one client; 0 is any number. By default 10,000,000. The rest is read later.
+    /// Bytes a second from one client; 0 is any number. By default 100,000,000. The rest is read later.
     pub byte_rate: usize,
     /// Clients that have joined no namespace yet; 0 is any number. By default 2,000. The one that has waited longest is closed.
     pub max_unconnected: usize,
@@ -94,8 +94,8 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             unread_timeout: Duration::ZERO,
-            packet_rate: 20_000,
-            byte_rate: 10_000_000,
+            packet_rate: 100_000,
+            byte_rate: 100_000_000,
             max_unconnected: 2_000,
             max_namespaces_by_client: 16,
             max_outbox_bytes: 1 << 20,
