@@ -11,6 +11,10 @@ use crate::bucket::{Bucket, Rate};
 use crate::config::Limits;
 use crate::logging::{Notice, notice};
 
+/// The longest that a client is not read at once: its PONG must not lie unread until it is late. What it owes beyond that it
+/// owes with its next packet.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
 /// What is known of each session's client.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -22,6 +26,8 @@ pub(crate) struct Clients {
 
 #[derive(Clone, Copy, Debug)]
 struct Client {
+    /// Its slot may be another's by now, while the rest of what it sent is still brought.
+    session: SessionId,
     address: IpAddr,
     packets: Bucket,
     bytes: Bucket,
@@ -38,6 +44,7 @@ impl Clients {
     /// A session has begun.
     pub(crate) fn opened(&mut self, session: SessionId, address: Option<IpAddr>, now: Instant) {
         let client = Client {
+            session,
             address: address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
             packets: Bucket::new(self.packet_rate, now),
             bytes: Bucket::new(self.byte_rate, now),
@@ -50,9 +57,12 @@ impl Clients {
 
     /// Counts what a client has sent, and says for how long no more is to be read from it.
     pub(crate) fn charge(&mut self, session: SessionId, packets: usize, bytes: usize, now: Instant) -> Duration {
-        let Some(client) = self.all.get_mut(session.index()) else { return Duration::ZERO };
+        let Some(client) = self.all.get_mut(session.index()).filter(|client| client.session == session) else {
+            return Duration::ZERO;
+        };
         let wait = client.packets.charge(packets as u64, self.packet_rate, now);
         let wait = wait.max(client.bytes.charge(bytes as u64, self.byte_rate, now));
+        let wait = wait.min(PAUSE_MAX);
         if !wait.is_zero() {
             notice(Notice::Flood, format_args!("client of {} is read slowly: it sends too much", client.address));
         }
@@ -70,7 +80,7 @@ impl Clients {
 
     /// The client of a session broke the protocol of WebSockets.
     pub(crate) fn blamed(&self, session: SessionId, problem: PeerError) {
-        if let Some(client) = self.all.get(session.index()) {
+        if let Some(client) = self.all.get(session.index()).filter(|client| client.session == session) {
             notice(Notice::Frames, format_args!("client of {} cut off: {problem}", client.address));
         }
     }

@@ -32,6 +32,8 @@ use crate::{addresses, descriptors, memory, shutdown};
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the stopping server looks whether they are gone.
 const SHUTDOWN_LOOK: Duration = Duration::from_millis(10);
+/// Connections that are accepted, or refused, before those inside get their turn.
+const ACCEPTS_IN_A_ROW: u32 = 16;
 /// How long nobody is let in when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections for each client: a poll and a POST at once. Some more serve pages.
@@ -222,7 +224,14 @@ async fn accept<A: App + 'static>(
     site: Rc<Site<A>>,
     connections: Rc<Connections>,
 ) {
+    let mut in_a_row = 0;
     loop {
+        in_a_row += 1;
+        // Who connects without a pause does not keep those inside from their turn.
+        if in_a_row > ACCEPTS_IN_A_ROW {
+            in_a_row = 0;
+            smol::future::yield_now().await;
+        }
         if connections.open.get() >= connections.max {
             notice(Notice::Connection, format_args!("{} connections are open: new ones wait", connections.max));
             Timer::after(ACCEPT_PAUSE).await;

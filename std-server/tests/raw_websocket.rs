@@ -266,3 +266,18 @@ fn what_comes_with_the_request_is_answered_behind_the_head() {
         );
     }
 }
+
+#[test]
+fn what_was_asked_together_with_the_end_is_answered_before_it() {
+    let server = serve();
+    let mut raw = server.connect("/socket.io/?EIO=4&transport=websocket");
+    assert!(raw.head().starts_with("HTTP/1.1 101 "));
+    assert!(raw.text().starts_with("0{"));
+    // CONNECT, an event and a close frame in one piece: what follows a CONNECT is held back, but not until it is too late.
+    raw.0
+        .write_all(b"\x81\x82\0\0\0\x0040\x81\x8e\0\0\0\x0042[\"echo\",\"x\"]\x88\x80\0\0\0\0")
+        .expect("room for three frames");
+    assert!(raw.text().starts_with("40{"));
+    assert_eq!(raw.text(), r#"42["echo","x"]"#);
+    assert_eq!(raw.frame().0, CLOSE);
+}

@@ -125,6 +125,8 @@ impl<A: App> Connection<A> {
                 },
                 Next::Request => {
                     self.incoming.stream.settle();
+                    // The next request through a proxy may be somebody else's.
+                    (self.client, self.counted) = (self.address, None);
                     head_timer = Timer::after(self.site.limits.head_timeout);
                     // Who asks without a pause does not keep the others from their turn.
                     if !self.incoming.received.is_empty() {

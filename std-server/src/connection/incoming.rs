@@ -100,6 +100,8 @@ pub(super) async fn linger(stream: &mut Stream) {
         let (mut forgotten, mut total) = ([0; 1_024], 0);
         while let Ok(len) = stream.read(&mut forgotten).await {
             total += len;
+            // It is not kept.
+            stream.settle();
             if len == 0 || total > LINGER_BYTES_MAX {
                 return;
             }

@@ -92,7 +92,7 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
 
 fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint + 'static) -> Serving {
     let outgoing = Outgoing::beginning_with(head.into(), &mut socket.get_mut().stream);
-    let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None, hold: None };
+    let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None, hold: None, is_last: false };
     link.fill();
     // An async function would keep room for its arguments beside the link that is made of them.
     Box::pin(async move {
@@ -147,6 +147,8 @@ struct Link<E> {
     pause: Option<Box<Timer>>,
     /// Nothing is taken before it fires, because a CONNECT was sent just now.
     hold: Option<Box<Timer>>,
+    /// The connection ends: what can be sent is sent now or never.
+    is_last: bool,
 }
 
 impl<E: Endpoint> Link<E> {
@@ -219,7 +221,8 @@ impl<E: Endpoint> Link<E> {
     /// Sends what waits. `Ready` if the server wants the end.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let signals = self.endpoint.take_signals(cx);
-        let is_held = self.hold.as_mut().is_some_and(|hold| Pin::new(hold.as_mut()).poll(cx).is_pending());
+        let is_held =
+            !self.is_last && self.hold.as_mut().is_some_and(|hold| Pin::new(hold.as_mut()).poll(cx).is_pending());
         let mut more = !is_held && (self.hold.take().is_some() || signals.wake || !self.outgoing.is_empty());
         while more {
             let is_connect = self.outgoing.is_empty() && self.fill();
@@ -230,7 +233,7 @@ impl<E: Endpoint> Link<E> {
                 Poll::Pending if signals.close => return Poll::Ready(End::ByServer),
                 Poll::Pending => return Poll::Pending,
             }
-            if is_connect && self.endpoint.has_waiting() {
+            if is_connect && !self.is_last && self.endpoint.has_waiting() {
                 let hold = self.hold.insert(Box::new(Timer::after(CONNECT_HOLD)));
                 more = Pin::new(hold.as_mut()).poll(cx).is_ready();
             }
@@ -259,8 +262,11 @@ impl<E: Endpoint> Link<E> {
         }
         ready!(self.outgoing.poll_write(&mut self.socket.get_mut().stream, cx))?;
         self.endpoint.flushed();
-        // A pong may have waited for the end of a packet.
-        self.poll_control(cx)
+        // A pong may have waited for the end of a packet. If it has to wait on, packets that came meanwhile are still looked for.
+        match self.poll_control(cx) {
+            Poll::Ready(Err(problem)) => Poll::Ready(Err(problem)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(())),
+        }
     }
 
     /// Lets tungstenite write what it has begun, or had to wait with.
@@ -277,6 +283,7 @@ impl<E: Endpoint> Link<E> {
     async fn send_last(&mut self) {
         core::future::poll_fn(|cx| {
             if !self.socket.get_ref().stream.is_control_waiting() {
+                self.is_last = true;
                 // What cannot be sent is lost with the connection.
                 let _ = self.poll_send(cx);
             }

@@ -193,9 +193,9 @@ impl<A: App> LineHandle<A> {
     /// Says that all packets that were taken are sent.
     pub(crate) fn flushed(&self, transport: TransportId) {
         let inner = &mut *self.engine.inner.borrow_mut();
-        // Nothing that follows from it depends on the time.
+        inner.now.instant = inner.clock.instant();
         inner.server.handle(inner.now, Input::Flushed { transport });
-        // As long as nothing follows, it cannot have made anything due earlier.
+        // As long as nothing follows, it has only put off what is due.
         if inner.carry_out(None, Some(self.index)) {
             inner.schedule();
         }

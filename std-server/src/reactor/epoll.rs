@@ -45,7 +45,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     let result = loop {
-        reactor.wakeup.state.store(RUNNING, Ordering::Release);
+        // Exchanged, not stored: what other threads have done before they woke us has to be seen by the poll.
+        reactor.wakeup.state.swap(RUNNING, Ordering::AcqRel);
         if let Poll::Ready(result) = future.as_mut().poll(&mut cx) {
             break Ok(result);
         }
