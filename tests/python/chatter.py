@@ -37,13 +37,13 @@ class Chatter:
     def id(self):
         return self.socket.get_sid()
 
-    def take(self, event, **fields):
+    def take(self, event, wait_s=WAIT_S, **fields):
         """The next event of that name with these fields; what comes before it is kept in `seen`."""
         while True:
             try:
-                got = self.events.get(timeout=WAIT_S)
+                got = self.events.get(timeout=wait_s)
             except queue.Empty:
-                raise AssertionError(f"no {event} {fields} within {WAIT_S} s, only {self.seen[-9:]}") from None
+                raise AssertionError(f"no {event} {fields} within {wait_s} s, only {self.seen[-9:]}") from None
             assert len(got) == 2 or got[0] == "history" and len(got) > 2, f"one argument each: {got}"
             self.seen.append(got)
             if got[0] == event and all(got[1].get(key) == value for key, value in fields.items()):
