@@ -18,7 +18,8 @@ impl<'a> Query<'a> {
 
     /// The value of `key`: the last one if there are several, as the reference server has it.
     pub fn value(&self, key: &str) -> Option<Value<'a>> {
-        self.pairs().filter(|(name, _)| name.is(key)).last().map(|(_, value)| value)
+        let [value] = self.values([key]);
+        value
     }
 
     /// The values of `keys`, as [`Self::value`] has them, found in one pass.
