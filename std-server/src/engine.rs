@@ -3,19 +3,20 @@
 //! Everything runs on one thread, so a connection calls the server directly: no lock, no channel, no copy in between.
 
 mod line;
+mod senders;
+mod websocket;
 
 use core::cell::RefCell;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Poll, Waker};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use sprat_core::app;
 use sprat_core::time::{Instant, Now};
 use sprat_core::wire::http::RequestHead;
-use sprat_core::{Answer, App, CloseReason, Input, Output, RequestId, Server, SessionId, TransportId};
+use sprat_core::{Answer, App, CloseReason, Input, Output, OutgoingPacket, RequestId, Server, SessionId, TransportId};
 
 use crate::clients::Clients;
 use crate::clock::{self, Clock};
@@ -26,6 +27,10 @@ use crate::memory::{Host, SharedText};
 use crate::reactor;
 
 pub(crate) use line::LineHandle;
+pub(crate) use senders::WRITE_BATCH_BYTES;
+use senders::Senders;
+use websocket::WebSocket;
+pub(crate) use websocket::{Signals, WebSocketHandle};
 
 /// A handle to the engine.
 pub(crate) struct Engine<A> {
@@ -45,8 +50,8 @@ struct Inner<A> {
     now: Now,
     lines: Vec<Line>,
     free_lines: Vec<u32>,
-    /// The line of each session's WebSocket. A session never has two.
-    websockets: Vec<Option<(TransportId, u32)>>,
+    /// By the index of the session.
+    websockets: Vec<Option<WebSocket>>,
     timer: Timer,
     clients: Clients,
     /// Nobody is to wait for another request.
@@ -64,28 +69,16 @@ struct Line {
     /// How many requests it has brought: what an answer to an earlier one no longer matches.
     requests: u32,
     answer: Option<Answer>,
-    signals: Signals,
     waker: Option<Waker>,
 }
 
-/// What the server wants of a WebSocket.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Signals {
-    /// Packets wait.
-    pub(crate) wake: bool,
-    /// It is to be closed.
-    pub(crate) close: bool,
+/// Who brings something. It looks itself for what follows, and need not be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Line(u32),
+    Nobody,
+    WebSocket(TransportId),
 }
-
-/// The lines whose tasks have something to send and are not woken yet, each once.
-#[derive(Debug, Default)]
-struct Senders {
-    waiting: VecDeque<u32>,
-    waker: Option<Waker>,
-}
-
-/// Tasks that are woken to send before others have their turn.
-const SENDERS_AT_ONCE: usize = 32;
 
 /// When the task that keeps the time looks again.
 #[derive(Debug, Default)]
@@ -171,7 +164,7 @@ impl<A: App> Engine<A> {
             let now = inner.read_clock();
             inner.server.enter(now, act)
         };
-        inner.follow(None, None);
+        inner.follow(None, Caller::Nobody);
         result
     }
 
@@ -179,30 +172,10 @@ impl<A: App> Engine<A> {
     pub(crate) fn shut_down(&self) {
         let inner = &mut *self.inner.borrow_mut();
         inner.server.shut_down();
-        inner.drive(Input::Tick, None);
+        inner.drive(Input::Tick, Caller::Nobody);
         inner.is_stopping = true;
         for line in &inner.lines {
             line.wake_unless(false);
-        }
-    }
-
-    /// Wakes the tasks that have something to send, a few at a time, for ever.
-    ///
-    /// A broadcast has something to send for everybody. What comes in meanwhile is read before all of that is sent, so that it
-    /// leaves together with what still waits, and nobody's message waits for all the others' sending.
-    pub(crate) async fn wake_senders(&self) {
-        loop {
-            core::future::poll_fn(|cx| {
-                let senders = &mut self.inner.borrow_mut().senders;
-                if !senders.waiting.is_empty() {
-                    return Poll::Ready(());
-                }
-                senders.waker = Some(cx.waker().clone());
-                Poll::Pending
-            })
-            .await;
-            self.inner.borrow_mut().wake_some_senders();
-            smol::future::yield_now().await;
         }
     }
 
@@ -211,7 +184,7 @@ impl<A: App> Engine<A> {
         loop {
             let deadline = {
                 let inner = &mut *self.inner.borrow_mut();
-                inner.drive(Input::Tick, None);
+                inner.drive(Input::Tick, Caller::Nobody);
                 inner.timer.scheduled = inner.server.deadline();
                 inner.timer.scheduled.and_then(|deadline| inner.clock.deadline(deadline))
             };
@@ -238,9 +211,8 @@ impl<A: App> Engine<A> {
 }
 
 impl<A: App> Inner<A> {
-    /// Gives the server an input and carries out all that follows. The connection that brings it looks at its own line
-    /// itself and need not be woken.
-    fn drive(&mut self, input: Input<'_>, caller: Option<u32>) {
+    /// Gives the server an input and carries out all that follows. 
+    fn drive(&mut self, input: Input<'_>, caller: Caller) {
         let now = self.read_clock();
         self.server.handle(now, input);
         self.follow(None, caller);
@@ -252,7 +224,7 @@ impl<A: App> Inner<A> {
     }
 
     /// Carries out what the server wants. `asked` is the request that has made it want something, if one has.
-    fn follow(&mut self, asked: Option<Asked<'_>>, caller: Option<u32>) {
+    fn follow(&mut self, asked: Option<Asked<'_>>, caller: Caller) {
         self.carry_out(asked, caller);
         self.schedule();
     }
@@ -270,7 +242,7 @@ impl<A: App> Inner<A> {
     }
 
     /// Returns whether there was anything.
-    fn carry_out(&mut self, asked: Option<Asked<'_>>, caller: Option<u32>) -> bool {
+    fn carry_out(&mut self, asked: Option<Asked<'_>>, caller: Caller) -> bool {
         let mut is_anything = false;
         while let Some(output) = self.server.poll() {
             is_anything = true;
@@ -286,12 +258,12 @@ impl<A: App> Inner<A> {
     }
 
     /// Brings a message from a WebSocket, and tells of it.
-    fn watched_message(&mut self, transport: TransportId, message: app::Message<'_>, caller: u32) {
+    fn watched_message(&mut self, transport: TransportId, message: app::Message<'_>) {
         let (session, carries) = (transport.session(), self.server.carries(transport));
         if let Some(watch) = &self.watch {
             if carries { watch.packet(session, message) } else { watch.probe(session, message) }
         }
-        self.drive(Input::Message { transport, message }, Some(caller));
+        self.drive(Input::Message { transport, message }, Caller::WebSocket(transport));
         if let Some(watch) = self.watch.as_ref().filter(|_| !carries && self.server.carries(transport)) {
             watch.tell(session, EngineEvent::Upgrade);
         }
@@ -319,42 +291,58 @@ impl<A: App> Inner<A> {
         }
     }
 
-    fn respond(&mut self, request: RequestId, answer: Answer, caller: Option<u32>) {
+    fn respond(&mut self, request: RequestId, answer: Answer, caller: Caller) {
         let Some(line) = self.lines.get_mut(request.index()) else { return };
         if RequestId::new(request.index() as u32, line.requests) == request {
             line.answer = Some(answer);
-            line.wake_unless(caller == Some(request.index() as u32));
+            line.wake_unless(caller == Caller::Line(request.index() as u32));
         }
     }
 
-    fn close(&mut self, transport: TransportId, caller: Option<u32>) {
-        let Some(index) = self.line_of(transport) else { return };
-        let line = &mut self.lines[index as usize];
-        line.signals.close = true;
-        line.wake_unless(caller == Some(index));
+    fn close(&mut self, transport: TransportId, caller: Caller) {
+        let Some(websocket) = self.websocket(transport) else { return };
+        websocket.signals.close = true;
+        if caller != Caller::WebSocket(transport) {
+            websocket.wake();
+        }
     }
 
-    /// Has packets sent: by the caller, which looks itself, or by a task that is woken when it is its turn.
-    fn wake(&mut self, transport: TransportId, caller: Option<u32>) {
-        let Some(index) = self.line_of(transport) else { return };
-        let is_known = core::mem::replace(&mut self.lines[index as usize].signals.wake, true);
-        if !is_known && caller != Some(index) {
-            self.senders.waiting.push_back(index);
-            if let Some(waker) = self.senders.waker.take() {
-                waker.wake();
+    /// Hands over the packets that wait for a transport: see [`LineHandle::take_packets`].
+    fn take_packets(
+        &mut self,
+        transport: TransportId,
+        mut budget_bytes: usize,
+        mut take: impl FnMut(Packet, bool) -> usize,
+    ) {
+        while let Some(outgoing) = self.server.next(transport, budget_bytes) {
+            let frames = self.server.frames();
+            let packet = match outgoing.packet {
+                OutgoingPacket::Binary(frame) => Packet::Binary(frames.shared(frame)),
+                OutgoingPacket::BinaryAsText(frame) => Packet::BinaryAsText(frames.shared(frame)),
+                OutgoingPacket::Static(text) => Packet::Text(SharedText::new(text.as_bytes())),
+                OutgoingPacket::Text(frame) => Packet::Text(frames.text(frame)),
+            };
+            if let Some(watch) = &self.watch
+                && self.server.carries(transport)
+            {
+                watch.tell(transport.session(), EngineEvent::PacketCreate(packet.as_message(&packet.payload())));
             }
+            budget_bytes = budget_bytes.saturating_sub(take(packet, outgoing.compress));
         }
     }
 
-    fn wake_some_senders(&mut self) {
-        for _ in 0..SENDERS_AT_ONCE {
-            let Some(index) = self.senders.waiting.pop_front() else { return };
-            self.lines[index as usize].wake_unless(false);
+    /// All packets that were taken for a transport are sent.
+    fn flushed(&mut self, transport: TransportId, caller: Caller) {
+        self.now.instant = self.clock.instant();
+        self.server.handle(self.now, Input::Flushed { transport });
+        // As long as nothing follows, it has only put off what is due.
+        if self.carry_out(None, caller) {
+            self.schedule();
         }
-    }
-
-    fn line_of(&self, transport: TransportId) -> Option<u32> {
-        let (attached, index) = (*self.websockets.get(transport.session().index())?)?;
-        (attached == transport && (index as usize) < self.lines.len()).then_some(index)
+        if let Some(watch) = &self.watch
+            && self.server.carries(transport)
+        {
+            watch.tell(transport.session(), EngineEvent::Drain);
+        }
     }
 }

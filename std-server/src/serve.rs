@@ -167,7 +167,7 @@ async fn run<A: App + 'static>(
     let engine = site.engine.clone();
     executor.spawn(async move { engine.keep_time().await }).detach();
     let engine = site.engine.clone();
-    executor.spawn(async move { engine.wake_senders().await }).detach();
+    executor.spawn(async move { engine.serve_senders().await }).detach();
     let connections = Rc::new(Connections { open: Cell::new(0), max: connections_max });
     let mut accepting = Vec::new();
     for listener in listeners {

@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use sprat_core::error::PeerError;
-use sprat_core::{App, CloseReason, TransportId, app};
+use sprat_core::{App, CloseReason, app};
 
-use crate::engine::{LineHandle, Packet, Signals};
+use crate::connection::outgoing::Outgoing;
+use crate::engine::{Packet, Signals, WebSocketHandle};
 use crate::memory::SharedText;
 
 /// What messages of a WebSocket go to, and where they come from.
@@ -33,48 +34,45 @@ pub(super) trait Endpoint {
 
     /// What is wanted of the WebSocket since this was asked last. Whoever asks is woken for the next time.
     fn take_signals(&mut self, cx: &Context<'_>) -> Signals;
+
+    /// Lets others send on the WebSocket, or no more. Returns what they took and did not send.
+    fn set_free(&self, _is_free: bool) -> Option<Box<Outgoing>> {
+        None
+    }
 }
 
 /// A session of the engine.
-pub(super) struct Session<A: App> {
-    line: LineHandle<A>,
-    transport: TransportId,
-}
-
-impl<A: App> Session<A> {
-    pub(super) fn attach(line: LineHandle<A>, transport: TransportId) -> Self {
-        line.attach(transport);
-        Self { line, transport }
-    }
-}
-
-impl<A: App> Endpoint for Session<A> {
+impl<A: App> Endpoint for WebSocketHandle<A> {
     fn message(&mut self, message: app::Message<'_>) -> Duration {
-        self.line.message(self.transport, message)
+        Self::message(self, message)
     }
 
-    fn take_packets(&mut self, budget_bytes: usize, mut take: impl FnMut(Packet) -> usize) {
-        self.line.take_packets(self.transport, budget_bytes, |packet, _compress| take(packet));
+    fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize) {
+        Self::take_packets(self, budget_bytes, take);
     }
 
     fn has_waiting(&self) -> bool {
-        self.line.has_waiting(self.transport)
+        Self::has_waiting(self)
     }
 
     fn flushed(&mut self) {
-        self.line.flushed(self.transport);
+        Self::flushed(self);
     }
 
     fn lost(&mut self, reason: CloseReason) {
-        self.line.lost(self.transport, reason);
+        Self::lost(self, reason);
     }
 
     fn blame(&mut self, problem: PeerError) {
-        self.line.blame(self.transport, problem);
+        Self::blame(self, problem);
     }
 
     fn take_signals(&mut self, cx: &Context<'_>) -> Signals {
-        self.line.take_signals(cx)
+        Self::take_signals(self, cx)
+    }
+
+    fn set_free(&self, is_free: bool) -> Option<Box<Outgoing>> {
+        Self::set_free(self, is_free)
     }
 }
 

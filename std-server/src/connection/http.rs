@@ -140,8 +140,9 @@ impl<A: App> Connection<A> {
                 Next::Drop => return None,
                 Next::WebSocket(behind, head) => {
                     self.incoming.stream.settle();
-                    let Self { incoming: Incoming { stream, received, .. }, line, counted, .. } = self;
-                    return Some(Upgraded { stream, received, line, behind, head, counted });
+                    let Self { incoming: Incoming { stream, received, .. }, counted, site, .. } = self;
+                    let engine = site.engine.clone();
+                    return Some(Upgraded { stream, received, engine, behind, head, counted });
                 }
             }
         }

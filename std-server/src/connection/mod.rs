@@ -10,11 +10,11 @@ pub(crate) mod http;
 mod incoming;
 mod judged;
 mod middleware;
-mod outgoing;
+pub(crate) mod outgoing;
 mod post;
 mod refused;
 mod request;
-mod stream;
+pub(crate) mod stream;
 mod websocket;
 
 use core::time::Duration;

@@ -5,7 +5,8 @@
 
 use core::task::{Context, Poll, ready};
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write as _};
+use std::net::TcpStream;
 
 use bytes::{Buf as _, Bytes};
 use sprat_core::wire::base64;
@@ -19,22 +20,23 @@ const SLICES_MAX: usize = 64;
 
 /// What has been taken from the engine and is not sent yet. Empty, it occupies no memory but its own.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     /// What is not sent of the first piece; empty if there is none. Mostly it is the only one.
     first: Bytes,
     rest: VecDeque<Bytes>,
     /// Something was sent since it was empty, or the head is not sent yet.
     is_begun: bool,
+    /// The last packet is a CONNECT.
+    ends_with_connect: bool,
 }
 
 impl Outgoing {
     /// With bytes that stand before all packets, and before what anybody else sends.
-    pub(super) fn beginning_with(head: Bytes, stream: &mut Stream) -> Self {
-        stream.reserve(true);
+    pub(super) fn beginning_with(head: Bytes) -> Self {
         Self { first: head, is_begun: true, ..Self::default() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.first.is_empty()
     }
 
@@ -43,8 +45,24 @@ impl Outgoing {
         self.is_begun
     }
 
+    /// Whether a CONNECT is the last that is to be sent: what follows it waits until it is read.
+    pub(crate) const fn ends_with_connect(&self) -> bool {
+        self.ends_with_connect
+    }
+
+    /// Takes packets, none behind a CONNECT, from whoever hands them to the function that `hand_over` gets. Returns whether there
+    /// is anything to send.
+    pub(crate) fn fill(&mut self, hand_over: impl FnOnce(&mut dyn FnMut(Packet) -> usize)) -> bool {
+        hand_over(&mut |packet| {
+            self.ends_with_connect = packet.is_connect();
+            let len = self.push(packet);
+            if self.ends_with_connect { usize::MAX } else { len }
+        });
+        !self.is_empty()
+    }
+
     /// Adds a packet, as one message. Returns its length.
-    pub(super) fn push(&mut self, packet: Packet) -> usize {
+    fn push(&mut self, packet: Packet) -> usize {
         let mut len = 0;
         for piece in frame(packet).into_iter().flatten() {
             len += piece.len();
@@ -60,29 +78,36 @@ impl Outgoing {
     /// Writes until nothing is left. While a frame is sent in part, the stream takes nothing from anybody else.
     pub(super) fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.first.is_empty() {
-            let written = ready!(self.poll_write_some(stream, cx))?;
-            self.advance(written);
-            // Not before: a frame of which nothing is sent yet must not keep a pong, and so itself, from being sent.
-            self.is_begun = !self.first.is_empty();
+            let written = ready!(stream.poll_send(cx, |socket| self.write(socket)));
             stream.reserve(self.is_begun);
-        }
-        if self.rest.capacity() > 0 {
-            self.rest = VecDeque::new();
+            written?;
         }
         Poll::Ready(Ok(()))
     }
 
-    fn poll_write_some(&self, stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.rest.is_empty() {
-            return stream.poll_send(cx, &[IoSlice::new(&self.first)]);
+    /// Writes what fits.
+    pub(crate) fn write(&mut self, mut socket: &TcpStream) -> io::Result<()> {
+        let written = if self.rest.is_empty() {
+            socket.write(&self.first)?
+        } else {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut count = 0;
+            for (slice, piece) in slices.iter_mut().zip(core::iter::once(&self.first).chain(&self.rest)) {
+                *slice = IoSlice::new(piece);
+                count += 1;
+            }
+            socket.write_vectored(&slices[..count])?
+        };
+        self.advance(written);
+        // Not before: a frame of which nothing is sent yet must not keep a pong, and so itself, from being sent.
+        self.is_begun = !self.is_empty();
+        if self.is_empty() {
+            self.ends_with_connect = false;
+            if self.rest.capacity() > 0 {
+                self.rest = VecDeque::new();
+            }
         }
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(core::iter::once(&self.first).chain(&self.rest)) {
-            *slice = IoSlice::new(piece);
-            count += 1;
-        }
-        stream.poll_send(cx, &slices[..count])
+        Ok(())
     }
 
     fn advance(&mut self, mut written: usize) {

@@ -2,8 +2,9 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::rc::Rc;
 
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -20,7 +21,7 @@ use crate::reactor::Source;
 /// in the middle of the other's frame.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    source: Source<TcpStream>,
+    source: Rc<Source<TcpStream>>,
     /// Reads since the last time there was nothing to read.
     reads: u8,
     /// A packet is sent in part: tungstenite has to wait.
@@ -35,8 +36,8 @@ pub(crate) struct Stream {
 const READS_MAX: u8 = 16;
 
 impl Stream {
-    pub(crate) const fn new(source: Source<TcpStream>, partial: Partial) -> Self {
-        Self { source, reads: 0, is_reserved: false, is_control_waiting: false, partial }
+    pub(crate) fn new(source: Source<TcpStream>, partial: Partial) -> Self {
+        Self { source: Rc::new(source), reads: 0, is_reserved: false, is_control_waiting: false, partial }
     }
 
     /// All that has come is complete and dealt with.
@@ -49,12 +50,18 @@ impl Stream {
         core::future::poll_fn(|cx| self.partial.poll_cut(cx)).await;
     }
 
-    /// Sends what fits of some pieces, for whoever has reserved the stream.
-    pub(crate) fn poll_send(&self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.source.poll_write(cx, |mut stream| match pieces {
-            [piece] => stream.write(piece),
-            pieces => stream.write_vectored(pieces),
-        })
+    /// The socket, to send on it while nobody else does.
+    pub(crate) fn socket(&self) -> Rc<Source<TcpStream>> {
+        Rc::clone(&self.source)
+    }
+
+    /// Sends by `send` when there is room, for whoever has reserved the stream.
+    pub(crate) fn poll_send<R>(
+        &self,
+        cx: &mut Context<'_>,
+        send: impl FnMut(&TcpStream) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.source.poll_write(cx, send)
     }
 
     /// Whether the system has said that there is something to read, or a read would end the connection.

@@ -16,20 +16,18 @@ use smol::stream::Stream as _;
 use sprat_core::error::PeerError;
 use sprat_core::{App, CloseReason, TransportId, app};
 
-use crate::connection::endpoint::{Echo, Endpoint, Refused, Session};
+use crate::connection::endpoint::{Echo, Endpoint, Refused};
 use crate::connection::incoming::linger;
 use crate::connection::judged::Judged;
 use crate::connection::outgoing::Outgoing;
 use crate::connection::stream::Stream;
 use crate::connection::{LINGER_TIMEOUT, within};
-use crate::engine::LineHandle;
+use crate::engine::{Engine, WRITE_BATCH_BYTES};
 use crate::peers::Counted;
 use crate::reactor::Timer;
 
 /// Bytes read at once. It is what an idle connection keeps, so it is small; a longer message gets the room it needs.
 const READ_BUFFER_BYTES: usize = 1_024;
-/// Bytes given to the socket before they are sent: what waits for a client leaves in few writes.
-const WRITE_BATCH_BYTES: usize = 64 << 10;
 /// Bytes of pongs that may wait; a peer that pings and does not read is cut off.
 const CONTROL_BUFFER_BYTES_MAX: usize = 1 << 10;
 /// How long what follows a CONNECT is held back. Many who speak the protocol by hand begin to listen for events when they have
@@ -43,7 +41,7 @@ pub(crate) struct Upgraded<A: App> {
     pub(crate) stream: Stream,
     /// What came behind the head of the request.
     pub(crate) received: Vec<u8>,
-    pub(crate) line: LineHandle<A>,
+    pub(crate) engine: Engine<A>,
     pub(crate) behind: Behind,
     /// The head that answers the request, which is to be sent first.
     pub(crate) head: Vec<u8>,
@@ -67,11 +65,14 @@ pub(crate) type Serving = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Begins to serve a WebSocket.
 pub(crate) async fn begin<A: App + 'static>(upgraded: Upgraded<A>) -> Serving {
-    let Upgraded { stream, received, line, behind, head, .. } = upgraded;
-    let message_bytes_max = line.engine().payload_bytes_max();
+    let Upgraded { stream, received, engine, behind, head, .. } = upgraded;
+    let message_bytes_max = engine.payload_bytes_max();
     let socket = open(stream, received, message_bytes_max).await;
     match behind {
-        Behind::Session(transport) => serve(socket, head, Session::attach(line, transport)),
+        Behind::Session(transport) => {
+            let session = engine.attach(transport, socket.get_ref().stream.socket());
+            serve(socket, head, session)
+        }
         Behind::Echo => serve(socket, head, Echo::new(2 * message_bytes_max)),
         Behind::Nothing => serve(socket, head, Refused),
     }
@@ -91,7 +92,8 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
 }
 
 fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint + 'static) -> Serving {
-    let outgoing = Outgoing::beginning_with(head.into(), &mut socket.get_mut().stream);
+    socket.get_mut().stream.reserve(true);
+    let outgoing = Outgoing::beginning_with(head.into());
     let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None, hold: None, is_last: false };
     link.fill();
     // An async function would keep room for its arguments beside the link that is made of them.
@@ -152,8 +154,21 @@ struct Link<E> {
 }
 
 impl<E: Endpoint> Link<E> {
-    /// Goes on as far as it can without waiting.
+    /// Goes on as far as it can without waiting. While it waits and has nothing to send, the engine sends for it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Some(left) = self.endpoint.set_free(false) {
+            self.outgoing = *left;
+            self.socket.get_mut().stream.reserve(self.outgoing.is_begun());
+        }
+        let end = self.go_on(cx);
+        let has_nothing = self.outgoing.is_empty() && self.hold.is_none();
+        if end.is_pending() && has_nothing && !self.socket.get_ref().stream.is_control_waiting() {
+            self.endpoint.set_free(true);
+        }
+        end
+    }
+
+    fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         // What is begun comes first, and before all the head: what is read may be answered past it.
         if self.outgoing.is_begun()
             && let Poll::Ready(end) = self.poll_send(cx)
@@ -225,7 +240,10 @@ impl<E: Endpoint> Link<E> {
             !self.is_last && self.hold.as_mut().is_some_and(|hold| Pin::new(hold.as_mut()).poll(cx).is_pending());
         let mut more = !is_held && (self.hold.take().is_some() || signals.wake || !self.outgoing.is_empty());
         while more {
-            let is_connect = self.outgoing.is_empty() && self.fill();
+            if self.outgoing.is_empty() {
+                self.fill();
+            }
+            let is_connect = self.outgoing.ends_with_connect();
             more = !self.outgoing.is_empty();
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => {}
@@ -241,15 +259,9 @@ impl<E: Endpoint> Link<E> {
         if signals.close || self.endpoint.take_signals(cx).close { Poll::Ready(End::ByServer) } else { Poll::Pending }
     }
 
-    /// Takes packets from the engine, none behind a CONNECT. Returns whether there was one.
-    fn fill(&mut self) -> bool {
-        let mut is_connect = false;
-        self.endpoint.take_packets(WRITE_BATCH_BYTES, |packet| {
-            is_connect = packet.is_connect();
-            let len = self.outgoing.push(packet);
-            if is_connect { WRITE_BATCH_BYTES } else { len }
-        });
-        is_connect
+    /// Takes packets from the engine, none behind a CONNECT.
+    fn fill(&mut self) {
+        self.outgoing.fill(|take| self.endpoint.take_packets(WRITE_BATCH_BYTES, take));
     }
 
     /// Writes what was taken, and tells the engine when it is sent.

@@ -1,0 +1,101 @@
+//! Who has packets to send, and the sending for WebSockets whose own task has no part in it.
+//!
+//! A broadcast has something to send for everybody. To wake a task for each costs more than the sending does: its memory is
+//! scattered, and no longer in the processor's cache. So a task that waits lets the engine send, and is woken only if there is
+//! something left to do.
+
+use core::task::{Poll, Waker};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use sprat_core::{App, TransportId};
+
+use super::{Caller, Engine, Inner};
+use crate::connection::outgoing::Outgoing;
+
+/// WebSockets that are served before tasks have their turn.
+const SENDERS_AT_ONCE: usize = 32;
+/// Bytes given to a socket before they are sent: what waits for a client leaves in few writes.
+pub(crate) const WRITE_BATCH_BYTES: usize = 64 << 10;
+
+/// The WebSockets that have something to send, each once.
+#[derive(Debug, Default)]
+pub(super) struct Senders {
+    waiting: VecDeque<TransportId>,
+    waker: Option<Waker>,
+    /// Used again for each.
+    outgoing: Outgoing,
+}
+
+impl<A: App> Engine<A> {
+    /// Sends what waits for whom, a few at a time, for ever.
+    ///
+    /// What comes in meanwhile is read before all of a broadcast is sent, so that it leaves together with what still waits, and
+    /// nobody's message waits for all the others' sending.
+    pub(crate) async fn serve_senders(&self) {
+        loop {
+            core::future::poll_fn(|cx| {
+                let senders = &mut self.inner.borrow_mut().senders;
+                if !senders.waiting.is_empty() {
+                    return Poll::Ready(());
+                }
+                senders.waker = Some(cx.waker().clone());
+                Poll::Pending
+            })
+            .await;
+            self.inner.borrow_mut().serve_some_senders();
+            smol::future::yield_now().await;
+        }
+    }
+}
+
+impl<A: App> Inner<A> {
+    /// Has packets sent: by the caller, which looks itself, or when it is their turn.
+    pub(super) fn wake(&mut self, transport: TransportId, caller: Caller) {
+        let Some(websocket) = self.websocket(transport) else { return };
+        let is_known = core::mem::replace(&mut websocket.signals.wake, true);
+        if !is_known && caller != Caller::WebSocket(transport) {
+            self.senders.waiting.push_back(transport);
+            if let Some(waker) = self.senders.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    fn serve_some_senders(&mut self) {
+        for _ in 0..SENDERS_AT_ONCE {
+            let Some(transport) = self.senders.waiting.pop_front() else { return };
+            match self.websocket(transport) {
+                Some(websocket) if websocket.is_free => self.send(transport),
+                Some(websocket) => websocket.wake(),
+                None => {}
+            }
+        }
+    }
+
+    /// Sends what waits for a WebSocket whose task does not.
+    fn send(&mut self, transport: TransportId) {
+        let Some(websocket) = self.websocket(transport) else { return };
+        websocket.signals.wake = false;
+        let socket = Rc::clone(&websocket.socket);
+        let mut outgoing = core::mem::take(&mut self.senders.outgoing);
+        while outgoing.fill(|take| self.take_packets(transport, WRITE_BATCH_BYTES, |packet, _compress| take(packet))) {
+            // What follows a CONNECT has to wait for a while: that is for the task.
+            let is_sent = !outgoing.ends_with_connect() && outgoing.write(socket.io()).is_ok() && outgoing.is_empty();
+            if !is_sent {
+                return self.leave(transport, outgoing);
+            }
+            self.flushed(transport, Caller::Nobody);
+        }
+        self.senders.outgoing = outgoing;
+    }
+
+    /// Lets the task of a WebSocket go on with what was not sent.
+    fn leave(&mut self, transport: TransportId, outgoing: Outgoing) {
+        if let Some(websocket) = self.websocket(transport) {
+            websocket.is_free = false;
+            websocket.left = Some(Box::new(outgoing));
+            websocket.wake();
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The engine's end of a WebSocket.
+
+use core::task::{Context, Waker};
+use core::time::Duration;
+use std::net::TcpStream;
+use std::rc::Rc;
+
+use sprat_core::app;
+use sprat_core::error::PeerError;
+use sprat_core::{App, CloseReason, Input, TransportId};
+
+use super::line::keep_waker;
+use super::{Caller, Engine, Inner, Packet};
+use crate::connection::outgoing::Outgoing;
+use crate::reactor::Source;
+
+/// What the server wants of a WebSocket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Signals {
+    /// Packets wait.
+    pub(crate) wake: bool,
+    /// It is to be closed.
+    pub(crate) close: bool,
+}
+
+/// The WebSocket of a session. It is small and lies beside those of others: a broadcast looks at each.
+#[derive(Debug)]
+pub(super) struct WebSocket {
+    pub(super) transport: TransportId,
+    pub(super) signals: Signals,
+    /// Its task waits and has nothing to send itself: the engine may send on the socket.
+    pub(super) is_free: bool,
+    pub(super) socket: Rc<Source<TcpStream>>,
+    /// What the engine took and could not send, for the task to go on with.
+    pub(super) left: Option<Box<Outgoing>>,
+    waker: Option<Waker>,
+}
+
+impl WebSocket {
+    pub(super) fn wake(&self) {
+        // It stays for the next time.
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// The task's own end.
+pub(crate) struct WebSocketHandle<A: App> {
+    engine: Engine<A>,
+    transport: TransportId,
+}
+
+impl<A: App> Engine<A> {
+    /// Makes a connection the WebSocket that a request has become.
+    pub(crate) fn attach(&self, transport: TransportId, socket: Rc<Source<TcpStream>>) -> WebSocketHandle<A> {
+        let inner = &mut *self.inner.borrow_mut();
+        let at = transport.session().index();
+        if inner.websockets.len() <= at {
+            inner.websockets.resize_with(at + 1, || None);
+        }
+        // The session may have ended since the answer to the request, when nobody could be told.
+        let signals = Signals { wake: true, close: !inner.server.is_attached(transport) };
+        inner.websockets[at] =
+            Some(WebSocket { transport, signals, is_free: false, socket, left: None, waker: None });
+        WebSocketHandle { engine: self.clone(), transport }
+    }
+}
+
+impl<A: App> WebSocketHandle<A> {
+    const fn caller(&self) -> Caller {
+        Caller::WebSocket(self.transport)
+    }
+
+    /// What the server wants since this was asked last. Whoever asks is woken for the next time.
+    pub(crate) fn take_signals(&self, cx: &Context<'_>) -> Signals {
+        match self.engine.inner.borrow_mut().websocket(self.transport) {
+            Some(websocket) => {
+                keep_waker(&mut websocket.waker, cx);
+                core::mem::take(&mut websocket.signals)
+            }
+            // Another has its place: it was to be closed before.
+            None => Signals { wake: false, close: true },
+        }
+    }
+
+    /// Lets the engine send while the task waits, or no more. Returns what it took and did not send.
+    pub(crate) fn set_free(&self, is_free: bool) -> Option<Box<Outgoing>> {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        let websocket = inner.websocket(self.transport)?;
+        websocket.is_free = is_free;
+        websocket.left.take()
+    }
+
+    /// Brings a message. Returns for how long no more is to be read.
+    pub(crate) fn message(&self, message: app::Message<'_>) -> Duration {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        if inner.watch.is_some() {
+            inner.watched_message(self.transport, message);
+        } else {
+            inner.drive(Input::Message { transport: self.transport, message }, self.caller());
+        }
+        inner.clients.charge_message(self.transport.session(), message, inner.now.instant)
+    }
+
+    /// Hands over the packets that wait, until `budget_bytes` are reached. `take` returns the length of each.
+    pub(crate) fn take_packets(&self, budget_bytes: usize, mut take: impl FnMut(Packet) -> usize) {
+        self.engine.inner.borrow_mut().take_packets(self.transport, budget_bytes, |packet, _compress| take(packet));
+    }
+
+    /// Whether more packets of Socket.IO wait.
+    pub(crate) fn has_waiting(&self) -> bool {
+        let server = &self.engine.inner.borrow().server;
+        server.protocol() == app::Protocol::SocketIo && server.has_waiting(self.transport)
+    }
+
+    /// Says that all packets that were taken are sent.
+    pub(crate) fn flushed(&self) {
+        self.engine.inner.borrow_mut().flushed(self.transport, self.caller());
+    }
+
+    /// Says what the client did wrong, before it is said to be gone.
+    pub(crate) fn blame(&self, problem: PeerError) {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        inner.clients.blamed(self.transport.session(), problem);
+        inner.server.blame(self.transport, problem);
+    }
+
+    /// Says that it is gone.
+    pub(crate) fn lost(&self, reason: CloseReason) {
+        let input = Input::TransportLost { transport: self.transport, reason };
+        self.engine.inner.borrow_mut().drive(input, self.caller());
+    }
+}
+
+impl<A: App> Drop for WebSocketHandle<A> {
+    fn drop(&mut self) {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        if inner.websocket(self.transport).is_some() {
+            inner.websockets[self.transport.session().index()] = None;
+        }
+    }
+}
+
+impl<A: App> Inner<A> {
+    /// The WebSocket of a transport, unless another is in its place. A session never has two.
+    pub(super) fn websocket(&mut self, transport: TransportId) -> Option<&mut WebSocket> {
+        let websocket = self.websockets.get_mut(transport.session().index())?.as_mut();
+        websocket.filter(|websocket| websocket.transport == transport)
+    }
+}
