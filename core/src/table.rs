@@ -5,8 +5,10 @@ use crate::memory::Storage;
 /// No index: the end of a chain.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// A place for one value. Its generation is odd while a value lives in it and grows with every change of tenant.
+/// A place for one value. Its generation is odd while a value lives in it and grows with every change of tenant,
+/// and lies before it, because whoever looks for the value looks there first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Slot<T> {
     generation: u32,
     next_free: u32,

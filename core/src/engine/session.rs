@@ -123,44 +123,48 @@ impl Pending {
 }
 
 /// A session.
+///
+/// In this order: what sending a packet looks at comes first and lies together, behind the generation of its slot. A broadcast
+/// goes through the sessions of all receivers, and what it waits for is their memory.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Session {
-    pub(crate) sid: Sid,
-    pub(crate) bucket_next: u32,
-    pub(crate) state: State,
-    pub(crate) reason: CloseReason,
-    /// What its client did wrong, if that is why it ends.
-    pub(crate) problem: Option<PeerError>,
-    pub(crate) links: Links,
     pub(crate) outbox: Outbox,
-    pub(crate) poll: Poll,
-    /// The GET that takes what waits, until that has arrived. Another one waits: two would take from each other.
-    pub(crate) sending: Option<RequestId>,
-    /// The POST whose body is awaited.
-    pub(crate) post: Option<RequestId>,
+    pub(crate) pending_next: u32,
     /// The WebSocket that is the transport; [`TransportId::POLLING`] if none is.
     pub(crate) websocket: u16,
     /// The WebSocket that probes; [`TransportId::POLLING`] if none does.
     pub(crate) probe: u16,
-    /// The WebSocket attached last, so that each gets another number.
-    pub(crate) last_lane: u16,
-    pub(crate) probe_answer_due: bool,
-    /// When an upgrade that is under way must be done.
-    pub(crate) upgrade_deadline: Instant,
-    /// The driver was told that packets wait and has not yet taken all of them.
-    pub(crate) woken: bool,
-    /// Other traffic has prolonged the wait for this PONG already.
-    pub(crate) pong_prolonged: bool,
-    /// The client asked for binary as base64 text (`b64=1`).
-    pub(crate) base64: bool,
-    /// It is one of those that [`crate::Limits::polling_clients_max`] bounds.
-    pub(crate) counts_as_polling: bool,
+    pub(crate) state: State,
     pub(crate) pending: Pending,
     pub(crate) in_pending_list: bool,
-    pub(crate) pending_next: u32,
+    /// The driver was told that packets wait and has not yet taken all of them.
+    pub(crate) woken: bool,
+    /// The client asked for binary as base64 text (`b64=1`).
+    pub(crate) base64: bool,
+    pub(crate) probe_answer_due: bool,
+    /// Other traffic has prolonged the wait for this PONG already.
+    pub(crate) pong_prolonged: bool,
+    /// It is one of those that [`crate::Limits::polling_clients_max`] bounds.
+    pub(crate) counts_as_polling: bool,
+    pub(crate) poll: Poll,
+    /// The GET that takes what waits, until that has arrived. Another one waits: two would take from each other.
+    pub(crate) sending: Option<RequestId>,
+    pub(crate) links: Links,
+    pub(crate) sid: Sid,
+    pub(crate) bucket_next: u32,
     /// First of the sockets on this session.
     pub(crate) sockets: u32,
     pub(crate) sockets_count: u16,
+    /// The WebSocket attached last, so that each gets another number.
+    pub(crate) last_lane: u16,
+    pub(crate) reason: CloseReason,
+    /// What its client did wrong, if that is why it ends.
+    pub(crate) problem: Option<PeerError>,
+    /// The POST whose body is awaited.
+    pub(crate) post: Option<RequestId>,
+    /// When an upgrade that is under way must be done.
+    pub(crate) upgrade_deadline: Instant,
     pub(crate) assembly: Assembly,
 }
 

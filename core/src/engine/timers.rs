@@ -31,13 +31,13 @@ impl TimerKind {
     const ALL: [Self; Self::COUNT] =
         [Self::Connect, Self::Linger, Self::Noop, Self::Ping, Self::Pong, Self::Stalled, Self::Upgrade];
 
-    /// Kinds that are never armed together share a link of the session.
+    /// Kinds that are never armed together share a link of the session. The first is the one that each packet arms.
     const fn place(self) -> usize {
         match self {
-            Self::Linger | Self::Ping | Self::Pong => 0,
-            Self::Connect => 1,
-            Self::Noop | Self::Upgrade => 2,
-            Self::Stalled => 3,
+            Self::Stalled => 0,
+            Self::Linger | Self::Ping | Self::Pong => 1,
+            Self::Connect => 2,
+            Self::Noop | Self::Upgrade => 3,
         }
     }
 }

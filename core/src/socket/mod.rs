@@ -55,32 +55,33 @@ pub(crate) enum SocketState {
     Absent,
 }
 
-/// A client's presence in one namespace.
+/// A client's presence in one namespace. What a broadcast looks at comes first, as in a session.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Socket {
-    pub(crate) id: Sid,
-    /// What its client proves with that it is the same when it comes back; it stands in the same bucket as the id.
-    pid: Option<Sid>,
-    /// The number of the last event that was sent before it joined: what came before is not for it.
-    since: u64,
-    absent: AbsentLink,
-    is_recovered: bool,
-    bucket_next: u32,
-    pub(crate) state: SocketState,
     pub(crate) session: u32,
+    /// The last selection that has dealt with it.
+    mark: u32,
+    pub(crate) state: SocketState,
+    is_recovered: bool,
+    pub(crate) memberships_count: u16,
+    acks_count: u16,
+    bucket_next: u32,
     session_next: u32,
     /// The room that is its namespace; [`NONE`] while the connect is pending.
     pub(crate) namespace: u32,
     /// The namespace that it wants to join, or has left.
     wanted: Option<FrameId>,
     pub(crate) memberships: u32,
-    pub(crate) memberships_count: u16,
     acks: u32,
-    acks_count: u16,
     /// The application's own data.
     data: Option<FrameId>,
-    /// The last selection that has dealt with it.
-    mark: u32,
+    pub(crate) id: Sid,
+    /// What its client proves with that it is the same when it comes back; it stands in the same bucket as the id.
+    pid: Option<Sid>,
+    /// The number of the last event that was sent before it joined: what came before is not for it.
+    since: u64,
+    absent: AbsentLink,
 }
 
 impl Default for Socket {
