@@ -1,7 +1,7 @@
 //! HTTP/1.1 on one connection: where a request goes, to the pages or to the engine, and how it is answered.
 
 use core::net::SocketAddr;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::Poll;
 use std::io;
 use std::net::TcpStream;
@@ -178,7 +178,7 @@ impl<A: App> Connection<A> {
             self.counted = None;
             match site.peers.count(self.client.ip()) {
                 Ok(counted) => self.counted = counted,
-                Err(refused) => return self.refuse(len, refused, &mut request).await,
+                Err(refused) => return Box::pin(self.refuse(len, refused, &mut request)).await,
             }
         }
         let is_ours = head.target().starts_with(&site.prefix);
@@ -190,7 +190,7 @@ impl<A: App> Connection<A> {
             return self.respond(&response, b"", &mut request).await;
         }
         if is_ours && request.websocket.is_some() && !site.admits_page(&head, self.address) {
-            return self.refuse_page(len, &mut request).await;
+            return Box::pin(self.refuse_page(len, &mut request)).await;
         }
         let is_script = is_ours
             && !head.path().ends_with('/')
@@ -201,11 +201,11 @@ impl<A: App> Connection<A> {
             if request.is_initial
                 && let Err(refused) = site.peers.handshake(self.client.ip())
             {
-                return self.refuse(len, refused, &mut request).await;
+                return Box::pin(self.refuse(len, refused, &mut request)).await;
             }
             let about = middleware::about(&head, self.client, &site.hooks);
             if about.is_some() || site.hooks.decide_handshakes() {
-                return self.decided_request(len, about, request).await;
+                return Box::pin(self.decided_request(len, about, request)).await;
             }
             let brought = self.bring(&head, &mut request);
             self.incoming.consume(len);
@@ -439,7 +439,7 @@ impl<A: App> Connection<A> {
         if request.body.is_nothing() {
             return Ok(Next::Request);
         }
-        match within(self.site.limits.body_timeout, request.body.forget(&mut self.incoming)).await {
+        match within(self.site.limits.body_timeout, pin!(request.body.forget(&mut self.incoming))).await {
             Some(Ok(true)) => Ok(Next::Request),
             Some(Ok(false) | Err(_)) | None => Ok(Next::Linger),
         }
@@ -448,7 +448,7 @@ impl<A: App> Connection<A> {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         // A slow reader has the time for each piece again; one that reads nothing has it once.
         for piece in bytes.chunks(WRITE_STEP_BYTES) {
-            match within(self.site.limits.unread_timeout, self.incoming.stream.write_all(piece)).await {
+            match within(self.site.limits.unread_timeout, pin!(self.incoming.stream.write_all(piece))).await {
                 Some(written) => written?,
                 None => {
                     notice(

@@ -4,12 +4,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io;
 
-use smol::io::{AsyncRead as _, AsyncReadExt as _};
+use smol::io::AsyncRead as _;
 use sprat_core::error::PeerError;
 use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus, RequestHead};
 
 use crate::connection::stream::Stream;
-use crate::connection::{LINGER_BYTES_MAX, LINGER_TIMEOUT, UNREAD_BYTES_MAX, within};
+use crate::connection::{LINGER_BYTES_MAX, LINGER_TIMEOUT, UNREAD_BYTES_MAX};
+use crate::reactor::Timer;
 
 /// The bytes from a peer.
 pub(super) struct Incoming {
@@ -96,18 +97,22 @@ fn is_worth_a_look(received: &[u8], looked_at: usize) -> bool {
 /// that the connection failed, and it would not read what was sent last.
 pub(super) async fn linger(stream: &mut Stream) {
     stream.end();
-    let drain = async {
-        let (mut forgotten, mut total) = ([0; 1_024], 0);
-        while let Ok(len) = stream.read(&mut forgotten).await {
-            total += len;
+    let mut timer = Timer::after(LINGER_TIMEOUT);
+    let mut total = 0;
+    core::future::poll_fn(|cx| {
+        // On the stack: no future that waits contains it.
+        let mut forgotten = [0; 1_024];
+        while let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(cx, &mut forgotten) {
             // It is not kept.
             stream.settle();
-            if len == 0 || total > LINGER_BYTES_MAX {
-                return;
+            total += read.as_ref().map_or(0, |len| *len);
+            if matches!(read, Ok(0) | Err(_)) || total > LINGER_BYTES_MAX {
+                return Poll::Ready(());
             }
         }
-    };
-    let _ = within(LINGER_TIMEOUT, drain).await;
+        Pin::new(&mut timer).poll(cx)
+    })
+    .await;
 }
 
 /// The body of a request, as far as it is not read yet.

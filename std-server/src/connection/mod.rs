@@ -17,6 +17,8 @@ mod request;
 pub(crate) mod stream;
 mod websocket;
 
+use core::pin::Pin;
+use core::task::Poll;
 use core::time::Duration;
 
 use crate::reactor::Timer;
@@ -34,12 +36,13 @@ const UNREAD_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a closing connection reads and forgets, so that its last answer is not lost.
 const LINGER_BYTES_MAX: usize = 256 << 10;
 
-/// What a future gives, unless it takes longer than `timeout`. The timer costs nothing if the future is ready at once.
-async fn within<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let given = async { Some(future.await) };
-    let late = async {
-        Timer::after(timeout).await;
-        None
-    };
-    smol::future::or(given, late).await
+/// What a future gives, unless it takes longer than `timeout`. The timer costs nothing if the future is ready at once. The future
+/// comes by reference, because what is moved into another is in it twice.
+async fn within<T>(timeout: Duration, mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let mut timer = Timer::after(timeout);
+    core::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(given) => Poll::Ready(Some(given)),
+        Poll::Pending => Pin::new(&mut timer).poll(cx).map(|()| None),
+    })
+    .await
 }

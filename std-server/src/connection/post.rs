@@ -1,5 +1,6 @@
 //! The body of a POST: read in good time, and brought to the engine no faster than its client may send.
 
+use core::pin::pin;
 use std::io;
 
 use sprat_core::wire::payload;
@@ -32,7 +33,7 @@ impl<A: App> Connection<A> {
         }
         let Self { incoming, line, .. } = self;
         let timeout = self.site.limits.body_timeout;
-        let read = async { Some(within(timeout, request.body.read(incoming, bytes_max)).await) };
+        let read = async { Some(within(timeout, pin!(request.body.read(incoming, bytes_max))).await) };
         let answered = async {
             core::future::poll_fn(|cx| line.poll_parked(cx)).await;
             None

@@ -1,6 +1,6 @@
 //! A WebSocket: one task that reads messages, brings them to the engine, and sends all that waits in one go.
 
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::io;
@@ -99,11 +99,12 @@ fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endp
     // An async function would keep room for its arguments beside the link that is made of them.
     Box::pin(async move {
         let end = core::future::poll_fn(|cx| link.poll(cx)).await;
-        Box::pin(finish(link, end)).await;
+        // Rare, and larger than what an idle connection is to keep.
+        Box::pin(finish(&mut link, end)).await;
     })
 }
 
-async fn finish(mut link: Link<impl Endpoint>, end: End) {
+async fn finish(link: &mut Link<impl Endpoint>, end: End) {
     let code = match end {
         End::ByServer => None,
         End::ByPeer => {
@@ -127,7 +128,7 @@ async fn finish(mut link: Link<impl Endpoint>, end: End) {
     };
     // A close frame in the middle of another frame would be garbage.
     if !link.outgoing.is_begun() {
-        close(link.socket, code).await;
+        close(&mut link.socket, code).await;
     }
 }
 
@@ -355,15 +356,15 @@ fn end_of(error: &Error) -> End {
 
 /// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost: also if the peer's
 /// own close frame has come, because some send on behind it.
-async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>) {
+async fn close(socket: &mut WebSocketStream<Judged>, code: Option<CloseCode>) {
     let frame = code.map(|code| CloseFrame { code, reason: "".into() });
     let goodbye = async {
         // The peer may be gone already.
         if socket.close(frame).await.is_err() {
             // The peer closed it: the answer to that waits to be sent.
-            let _ = core::future::poll_fn(|cx| Pin::new(&mut socket).poll_flush(cx)).await;
+            let _ = core::future::poll_fn(|cx| Pin::new(&mut *socket).poll_flush(cx)).await;
         }
     };
-    let _ = within(LINGER_TIMEOUT, goodbye).await;
+    let _ = within(LINGER_TIMEOUT, pin!(goodbye)).await;
     linger(&mut socket.get_mut().stream).await;
 }
