@@ -16,7 +16,7 @@ use bytes::Bytes;
 use sprat_core::app;
 use sprat_core::time::{Instant, Now};
 use sprat_core::wire::http::RequestHead;
-use sprat_core::{Answer, App, CloseReason, Input, Output, OutgoingPacket, RequestId, Server, SessionId, TransportId};
+use sprat_core::{Answer, App, CloseReason, Input, OutgoingPacket, Output, RequestId, Server, SessionId, TransportId};
 
 use crate::clients::Clients;
 use crate::clock::{self, Clock};
@@ -27,8 +27,8 @@ use crate::memory::{Host, SharedText};
 use crate::reactor;
 
 pub(crate) use line::LineHandle;
-pub(crate) use senders::WRITE_BATCH_BYTES;
 use senders::Senders;
+pub(crate) use senders::WRITE_BATCH_BYTES;
 use websocket::WebSocket;
 pub(crate) use websocket::{Signals, WebSocketHandle};
 
@@ -211,7 +211,7 @@ impl<A: App> Engine<A> {
 }
 
 impl<A: App> Inner<A> {
-    /// Gives the server an input and carries out all that follows. 
+    /// Gives the server an input and carries out all that follows.
     fn drive(&mut self, input: Input<'_>, caller: Caller) {
         let now = self.read_clock();
         self.server.handle(now, input);

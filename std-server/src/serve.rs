@@ -273,7 +273,7 @@ fn refuse(stream: &Source<TcpStream>, address: SocketAddr, refused: Refused) {
     let response =
         Response { status: refused.status(), content_type: Some("text/plain"), body: refused.message(), close: true };
     let mut bytes = Vec::new();
-    response.encode_head(response.body.len(), false, b"", &mut |piece| bytes.extend_from_slice(piece));
+    response.encode_head(response.body.len(), false, &[], &mut |piece| bytes.extend_from_slice(piece));
     bytes.extend_from_slice(response.body.as_bytes());
     let mut socket = stream.io();
     // What is there already is read, because the system takes back an answer to who was not read. Either may fail: it is gone then.

@@ -262,7 +262,7 @@ impl Wire {
     fn encode_head(&mut self, answer: Answer, body_len: usize) {
         let response = answer.response(false).expect("something to answer");
         self.sent.clear();
-        response.encode_head(body_len, true, b"", &mut |piece| self.sent.extend_from_slice(piece));
+        response.encode_head(body_len, true, &[], &mut |piece| self.sent.extend_from_slice(piece));
         black_box(&self.sent);
     }
 

@@ -8,7 +8,7 @@ const DATE: &[u8] = b"\r\nDate: Tue, 24 Nov 2026 18:00:00 GMT";
 fn answer(answer: Answer, websocket: bool) -> String {
     let response = answer.response(websocket).expect("an answer in HTTP");
     let mut bytes = Vec::new();
-    response.encode_head(response.body.len(), true, DATE, &mut |piece| bytes.extend_from_slice(piece));
+    response.encode_head(response.body.len(), true, &[DATE], &mut |piece| bytes.extend_from_slice(piece));
     bytes.extend_from_slice(response.body.as_bytes());
     String::from_utf8(bytes).expect("HTTP here is ASCII")
 }

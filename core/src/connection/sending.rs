@@ -106,7 +106,7 @@ impl Sending {
             Self::Frame { packet } => websocket_frame(frames, packet, put),
             Self::Head { response, body_len, keep_alive, is_head, wall } => {
                 let mut date = [0; DATE_FIELD_LEN];
-                response.encode_head(body_len, keep_alive, date_field(wall, &mut date), put);
+                response.encode_head(body_len, keep_alive, &[date_field(wall, &mut date)], put);
                 put(if is_head { b"" } else { response.body.as_bytes() });
             }
             Self::Nothing => {}

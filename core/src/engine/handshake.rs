@@ -68,7 +68,7 @@ impl<M: Memory> Engine<M> {
             _ => return Err(Refusal::TransportUnknown),
         };
         let is_control = |byte: &u8| *byte < b' ' && *byte != b'\t' || *byte == 0x7f;
-        if head.header("origin").is_some_and(|origin| origin.iter().any(is_control)) {
+        if head.origin().is_some_and(|origin| origin.iter().any(is_control)) {
             return Err(Refusal::BadRequest);
         }
         let upgrade = head.wants_websocket();

@@ -40,7 +40,7 @@ impl<M: Memory> Engine<M> {
             self.blame(index, PeerError::Overlap);
             return self.close(index, CloseReason::TransportError);
         }
-        if head.header("content-type").is_some_and(|value| value.eq_ignore_ascii_case(b"application/octet-stream")) {
+        if head.content_type().is_some_and(|value| value.eq_ignore_ascii_case(b"application/octet-stream")) {
             // Binary travels as base64 since revision 4 of the protocol.
             self.answer(request, Answer::Status(400));
             self.blame(index, PeerError::ContentType);

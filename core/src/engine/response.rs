@@ -145,7 +145,7 @@ impl Response {
     /// Writes the head of the answer for a body of `body_len` bytes, its empty line included.
     ///
     /// `fields` are further header fields, each with its line end in front.
-    pub fn encode_head(&self, body_len: usize, keep_alive: bool, fields: &[u8], put: &mut dyn FnMut(&[u8])) {
+    pub fn encode_head(&self, body_len: usize, keep_alive: bool, fields: &[&[u8]], put: &mut dyn FnMut(&[u8])) {
         let mut digits = [0; 20];
         put(b"HTTP/1.1 ");
         put(decimal(u64::from(self.status), &mut digits));
@@ -163,7 +163,9 @@ impl Response {
         if matches!(self.status, 429 | 503) {
             put(b"\r\nRetry-After: 5");
         }
-        put(fields);
+        for more in fields {
+            put(more);
+        }
         put(if keep_alive && !self.close {
             b"\r\nConnection: keep-alive\r\n\r\n"
         } else {

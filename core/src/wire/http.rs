@@ -36,15 +36,21 @@ pub enum HeadStatus<'a> {
 pub struct RequestHead<'a> {
     method: &'a str,
     target: &'a str,
+    /// Where the query begins, with its question mark.
+    path_len: usize,
     /// The header fields, each with its line end.
     fields: &'a [u8],
-    known: Known,
+    known: Known<'a>,
     is_http11: bool,
 }
 
 /// What every request is asked for, found in one look at its fields.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct Known<'a> {
+    accept_encoding: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+    origin: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
     body: Body,
     /// The connection ends after the answer.
     close: bool,
@@ -86,10 +92,13 @@ pub fn parse(bytes: &[u8]) -> Result<HeadStatus<'_>, PeerError> {
     let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
         return Err(PeerError::HttpHead);
     };
+    let request_target_len = target.len();
+    let target = origin_form(method, target)?;
     let head = RequestHead {
         method,
-        target: origin_form(method, target)?,
-        fields: fields(bytes.get(..len).unwrap_or_default())?,
+        target,
+        path_len: target.bytes().position(|byte| byte == b'?').unwrap_or(target.len()),
+        fields: fields(bytes.get(..len).unwrap_or_default(), method.len() + request_target_len)?,
         known: Known::read(request.headers, version)?,
         is_http11: version == 1,
     };
@@ -98,7 +107,8 @@ pub fn parse(bytes: &[u8]) -> Result<HeadStatus<'_>, PeerError> {
 
 /// The path and query of a target (RFC 9112 section 3.2): the absolute form loses its scheme and authority.
 fn origin_form<'a>(method: &str, target: &'a str) -> Result<&'a str, PeerError> {
-    if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+    // As in `fields`: no early way out.
+    if target.bytes().fold(false, |bad, byte| bad | !byte.is_ascii_graphic() | (byte == b'#')) {
         return Err(PeerError::HttpHead);
     }
     if target.starts_with('/') || target == "*" && method == "OPTIONS" {
@@ -117,8 +127,9 @@ fn origin_form<'a>(method: &str, target: &'a str) -> Result<&'a str, PeerError> 
     }
 }
 
-/// The lines behind the request line of a whole head, all of which must end as RFC 9112 section 2.2 wants it.
-fn fields(head: &[u8]) -> Result<&[u8], PeerError> {
+/// The lines behind the request line of a whole head, all of which must end as RFC 9112 section 2.2 wants it. The request line
+/// has at least `line_len_min` bytes.
+fn fields(head: &[u8], line_len_min: usize) -> Result<&[u8], PeerError> {
     let pairs = head.iter().zip(head.iter().skip(1));
     // No early way out: this is a loop that the compiler makes vectors of.
     let is_torn = pairs.fold(false, |torn, (&byte, &next)| torn | ((byte == b'\r') != (next == b'\n')));
@@ -127,22 +138,28 @@ fn fields(head: &[u8]) -> Result<&[u8], PeerError> {
     }
     // Empty lines before a request are to be ignored.
     let request = head.trim_ascii_start();
-    let line_len = request.iter().position(|&byte| byte == b'\n').ok_or(PeerError::HttpHead)?;
-    Ok(request.get(line_len + 1..).unwrap_or_default())
+    let behind = request.get(line_len_min..).unwrap_or_default();
+    let end = behind.iter().position(|&byte| byte == b'\n').ok_or(PeerError::HttpHead)?;
+    Ok(behind.get(end + 1..).unwrap_or_default())
 }
 
-impl Known {
-    fn read(headers: &[httparse::Header<'_>], version: u8) -> Result<Self, PeerError> {
+impl<'a> Known<'a> {
+    fn read(headers: &[httparse::Header<'a>], version: u8) -> Result<Self, PeerError> {
+        let (mut accept_encoding, mut content_type, mut origin, mut user_agent) = (None, None, None, None);
         let (mut host, mut length, mut coding) = (None, None, None);
         let (mut close, mut keep_alive, mut expects_continue) = (false, false, false);
         let (mut changes, mut upgrade, mut websocket) = (false, false, false);
-        for httparse::Header { name, value } in headers {
+        let keep_first = |place: &mut Option<&'a [u8]>, value: &'a [u8]| {
+            place.get_or_insert(value.trim_ascii());
+        };
+        for &httparse::Header { name, value } in headers {
             // The length tells most of them apart.
             match name.len() {
                 4 if name.eq_ignore_ascii_case("Host") => set_once(&mut host, value)?,
                 6 if name.eq_ignore_ascii_case("Expect") => {
                     expects_continue |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"100-continue"));
                 }
+                6 if name.eq_ignore_ascii_case("Origin") => keep_first(&mut origin, value),
                 7 if name.eq_ignore_ascii_case("Upgrade") => {
                     upgrade = true;
                     websocket |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"websocket"));
@@ -154,7 +171,10 @@ impl Known {
                         changes |= token.eq_ignore_ascii_case(b"upgrade");
                     }
                 }
+                10 if name.eq_ignore_ascii_case("User-Agent") => keep_first(&mut user_agent, value),
+                12 if name.eq_ignore_ascii_case("Content-Type") => keep_first(&mut content_type, value),
                 14 if name.eq_ignore_ascii_case("Content-Length") => set_once(&mut length, value)?,
+                15 if name.eq_ignore_ascii_case("Accept-Encoding") => keep_first(&mut accept_encoding, value),
                 17 if name.eq_ignore_ascii_case("Transfer-Encoding") => set_once(&mut coding, value)?,
                 _ => {}
             }
@@ -165,6 +185,10 @@ impl Known {
             return Err(PeerError::HttpHead);
         }
         Ok(Self {
+            accept_encoding,
+            content_type,
+            origin,
+            user_agent,
             body: body(length, coding, version)?,
             close,
             keep_alive: keep_alive || version == 1,
@@ -220,21 +244,40 @@ impl<'a> RequestHead<'a> {
 
     /// The path, still with its escapes. `*` in an OPTIONS request for no resource.
     pub fn path(&self) -> &'a str {
-        match self.target.split_once('?') {
-            Some(("", _)) => "/",
-            Some((path, _)) => path,
-            None => self.target,
+        match self.target.get(..self.path_len) {
+            Some("") | None => "/",
+            Some(path) => path,
         }
     }
 
     /// The query without its question mark, empty if there is none.
     pub fn query(&self) -> &'a str {
-        self.target.split_once('?').map_or("", |(_, query)| query)
+        self.target.get(self.path_len + 1..).unwrap_or_default()
     }
 
     /// True for HTTP/1.1, false for HTTP/1.0.
     pub const fn is_http11(&self) -> bool {
         self.is_http11
+    }
+
+    /// The value of the first `Accept-Encoding`. Unlike [`Self::header`], this and its like look at nothing again.
+    pub const fn accept_encoding(&self) -> Option<&'a [u8]> {
+        self.known.accept_encoding
+    }
+
+    /// The value of the first `Content-Type`.
+    pub const fn content_type(&self) -> Option<&'a [u8]> {
+        self.known.content_type
+    }
+
+    /// The value of the first `Origin`.
+    pub const fn origin(&self) -> Option<&'a [u8]> {
+        self.known.origin
+    }
+
+    /// The value of the first `User-Agent`.
+    pub const fn user_agent(&self) -> Option<&'a [u8]> {
+        self.known.user_agent
     }
 
     /// The value of the first field called `name`, in whatever case.

@@ -22,10 +22,10 @@ impl Date {
         self.field_at(clock::wall())
     }
 
-    /// Adds such a field.
-    pub(crate) fn append_to(&self, fields: &mut String) {
+    /// Lends such a field.
+    pub(crate) fn with_field<R>(&self, look: impl FnOnce(&str) -> R) -> R {
         self.refresh(clock::wall());
-        fields.push_str(&self.field.borrow());
+        look(&self.field.borrow())
     }
 
     fn field_at(&self, now: UnixTime) -> String {

@@ -81,6 +81,8 @@ pub(super) struct Connection<A: App> {
     pub(super) site: Rc<Site<A>>,
 }
 
+/// The usual length of the head of an answer.
+const HEAD_BYTES: usize = 256;
 /// CLOSE (Engine.IO protocol, "Packet encoding").
 const CLOSE_PACKET: &[u8] = b"1";
 
@@ -127,7 +129,7 @@ impl<A: App> Connection<A> {
                     self.incoming.stream.settle();
                     // The next request through a proxy may be somebody else's.
                     (self.client, self.counted) = (self.address, None);
-                    head_timer = Timer::after(self.site.limits.head_timeout);
+                    head_timer.restart(self.site.limits.head_timeout);
                     // Who asks without a pause does not keep the others from their turn.
                     if !self.incoming.received.is_empty() {
                         smol::future::yield_now().await;
@@ -184,7 +186,7 @@ impl<A: App> Connection<A> {
         let is_ours = head.target().starts_with(&site.prefix);
         if is_ours && site.cors.is_on() && head.method() == "OPTIONS" {
             let requested = head.header("access-control-request-headers");
-            request.fields = site.cors.preflight_fields(head.header("origin"), requested);
+            request.fields = site.cors.preflight_fields(head.origin(), requested);
             self.incoming.consume(len);
             let response = Response { status: 204, content_type: None, body: "", close: false };
             return self.respond(&response, b"", &mut request).await;
@@ -215,7 +217,7 @@ impl<A: App> Connection<A> {
             self.incoming.consume(len);
             return Self::upgrade(Behind::Echo, &request);
         }
-        let fields = if is_script { site.cors.fields(head.header("origin")) } else { String::new() };
+        let fields = if is_script { site.cors.fields(head.origin()) } else { String::new() };
         let response = page(&site.pages, &head).await;
         self.incoming.consume(len);
         let keep_alive = request.keep_alive && request.body.is_nothing();
@@ -422,13 +424,12 @@ impl<A: App> Connection<A> {
         // Who waits to be told that the body is wanted may send it or not.
         let is_readable = request.body.is_nothing() || (request.body.may_be_short() && !request.expects_continue);
         let keep_alive = request.keep_alive && !response.close && is_readable;
-        let mut fields = core::mem::take(&mut request.fields);
-        self.site.date.append_to(&mut fields);
-        if response.status == 200 {
-            fields.push_str(&request.success_fields);
-        }
-        let mut bytes = Vec::with_capacity(256 + fields.len() + body.len());
-        response.encode_head(body.len(), keep_alive, fields.as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
+        let success = if response.status == 200 { request.success_fields.as_bytes() } else { b"" };
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + request.fields.len() + success.len() + body.len());
+        self.site.date.with_field(|date| {
+            let fields = [request.fields.as_bytes(), date.as_bytes(), success];
+            response.encode_head(body.len(), keep_alive, &fields, &mut |piece| bytes.extend_from_slice(piece));
+        });
         if !request.is_head {
             bytes.extend_from_slice(body);
         }

@@ -18,7 +18,7 @@ const OTHER_SITE: Response =
 impl<A: App> Site<A> {
     /// Whether the page that a request is from may open a WebSocket. A proxy may have put another host into its place.
     pub(super) fn admits_page(&self, head: &RequestHead<'_>, address: SocketAddr) -> bool {
-        let Some(origin) = head.header("origin") else { return true };
+        let Some(origin) = head.origin() else { return true };
         let host = head.header("x-forwarded-host").filter(|_| self.peers.is_trusted(address.ip()));
         self.cors.admits(Some(origin), host.or(head.header("host")))
     }
@@ -32,7 +32,7 @@ impl<A: App> Connection<A> {
         let response = Response { status, content_type: None, body: "", close: true };
         let mut bytes = Vec::new();
         let date = self.site.date.field();
-        response.encode_head(0, false, date.as_bytes(), &mut |piece| bytes.extend_from_slice(piece));
+        response.encode_head(0, false, &[date.as_bytes()], &mut |piece| bytes.extend_from_slice(piece));
         if self.write(&bytes).await.is_ok() { Next::Linger } else { Next::Drop }
     }
 

@@ -80,24 +80,15 @@ impl Request {
         let Site { cors, hooks, .. } = site;
         let compress = site.compressed_bytes_min > 0;
         self.is_initial = Query::new(head.query()).value("sid").is_none_or(|sid| sid.is_empty());
-        let (mut origin, mut agent, mut accepted) = (None, None, None);
-        for (name, value) in head.fields() {
-            match name.len() {
-                6 if name.eq_ignore_ascii_case(b"origin") => origin = origin.or(Some(value)),
-                10 if name.eq_ignore_ascii_case(b"user-agent") => agent = Some(value),
-                15 if name.eq_ignore_ascii_case(b"accept-encoding") => accepted = Some(value),
-                _ => {}
-            }
-        }
         if cors.is_on() {
             // A refused upgrade is answered without them, as the official server does.
             let fields = if self.websocket.is_some() { &mut self.success_fields } else { &mut self.fields };
-            *fields = cors.fields(origin);
+            *fields = cors.fields(head.origin());
         }
         if compress && self.websocket.is_none() {
-            self.coding = coding(accepted.and_then(|value| core::str::from_utf8(value).ok()));
+            self.coding = coding(head.accept_encoding().and_then(|value| core::str::from_utf8(value).ok()));
         }
-        if self.websocket.is_none() && agent.is_some_and(is_internet_explorer) {
+        if self.websocket.is_none() && head.user_agent().is_some_and(is_internet_explorer) {
             // It would take answers for attacks.
             self.success_fields.push_str("\r\nX-XSS-Protection: 0");
         }

@@ -61,8 +61,7 @@ impl<A: App> Engine<A> {
         }
         // The session may have ended since the answer to the request, when nobody could be told.
         let signals = Signals { wake: true, close: !inner.server.is_attached(transport) };
-        inner.websockets[at] =
-            Some(WebSocket { transport, signals, is_free: false, socket, left: None, waker: None });
+        inner.websockets[at] = Some(WebSocket { transport, signals, is_free: false, socket, left: None, waker: None });
         WebSocketHandle { engine: self.clone(), transport }
     }
 }

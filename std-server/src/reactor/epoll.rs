@@ -384,15 +384,16 @@ impl Timer {
         Self { when: When::At(at), waiting: None }
     }
 
-    fn begin(&mut self, waker: Waker) {
+    /// Ready so long after it is waited for the next time. It keeps its place for now: to find out later that it was put off is
+    /// cheaper than to look for another each time.
+    pub(crate) fn restart(&mut self, duration: Duration) {
+        self.when = When::After(duration);
+    }
+
+    /// Takes a place, unless the time is later than the clock can count.
+    fn begin(&mut self, at: Instant, waker: Waker) {
         // Without a reactor nothing can wake anybody: only the server's own tasks have timers.
         let Some(reactor) = Reactor::current() else { return };
-        let at = match self.when {
-            When::At(at) => Some(at),
-            When::After(duration) => clock::instant().checked_add(duration),
-        };
-        // Later than the clock can count: never.
-        let Some(at) = at else { return };
         let key = {
             let timers = &mut *reactor.timers.borrow_mut();
             let key = (at, timers.next_number);
@@ -408,14 +409,27 @@ impl Future for Timer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(waiting) = &self.waiting else {
-            self.begin(cx.waker().clone());
-            return Poll::Pending;
+        let at = match self.when {
+            When::At(at) => at,
+            When::After(duration) => {
+                let Some(at) = clock::instant().checked_add(duration) else { return Poll::Pending };
+                self.when = When::At(at);
+                at
+            }
         };
-        match waiting.reactor.timers.borrow_mut().waiting.get_mut(&waiting.key) {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => return Poll::Ready(()),
+        if let Some(waiting) = &self.waiting {
+            match waiting.reactor.timers.borrow_mut().waiting.get_mut(&waiting.key) {
+                // Its place is too late only if it was restarted with less time.
+                Some(waker) if waiting.key.0 <= at => {
+                    waker.clone_from(cx.waker());
+                    return Poll::Pending;
+                }
+                None if clock::instant() >= at => return Poll::Ready(()),
+                Some(_) | None => {}
+            }
+            self.waiting = None;
         }
+        self.begin(at, cx.waker().clone());
         Poll::Pending
     }
 }

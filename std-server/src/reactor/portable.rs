@@ -95,6 +95,11 @@ impl Timer {
     pub(crate) fn at(at: Instant) -> Self {
         Self(smol::Timer::at(at))
     }
+
+    /// Ready so long from now.
+    pub(crate) fn restart(&mut self, duration: Duration) {
+        self.0.set_after(duration);
+    }
 }
 
 impl Future for Timer {

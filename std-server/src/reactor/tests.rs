@@ -1,6 +1,8 @@
 //! What both reactors promise.
 
 use core::cell::RefCell;
+use core::pin::Pin;
+use core::task::Poll;
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -62,6 +64,25 @@ macro_rules! promises {
             #[test]
             fn a_timer_in_the_past_is_ready() {
                 block_on(Timer::at(crate::clock::instant())).unwrap();
+            }
+
+            #[test]
+            fn a_restarted_timer_has_its_time_again() {
+                block_on(async {
+                    let mut timer = Timer::after(Duration::from_millis(1));
+                    core::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut timer).poll(cx).is_pending())).await;
+                    let time = Duration::from_millis(30);
+                    let began = crate::clock::instant();
+                    timer.restart(time);
+                    (&mut timer).await;
+                    assert!(crate::clock::instant() - began >= time);
+                    // Less time than before is less time.
+                    timer.restart(Duration::from_secs(3_600));
+                    core::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut timer).poll(cx).is_pending())).await;
+                    timer.restart(Duration::from_millis(1));
+                    timer.await;
+                })
+                .unwrap();
             }
 
             #[test]

@@ -151,7 +151,10 @@ fn an_asynchronous_middleware_decides_later() {
         next_asked();
         drop(third);
         gate.send(Ok(())).await.unwrap();
-        assert_eq!(server.handle.count().await.unwrap(), 1);
+        // Whether it was decided or gone first is open.
+        while server.handle.count().await.unwrap() != 1 {
+            smol::Timer::after(Duration::from_millis(1)).await;
+        }
     });
 }
 

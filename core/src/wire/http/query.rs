@@ -26,7 +26,9 @@ impl<'a> Query<'a> {
     pub fn values<const N: usize>(&self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
         let mut values = [None; N];
         for (name, value) in self.pairs() {
-            if let Some((place, _)) = values.iter_mut().zip(keys).find(|(_, key)| name.is(key)) {
+            let has_escapes = name.has_escapes();
+            let is = |key: &str| if has_escapes { name.chars().eq(key.chars()) } else { name.raw == key };
+            if let Some((place, _)) = values.iter_mut().zip(keys).find(|(_, key)| is(key)) {
                 *place = Some(value);
             }
         }

@@ -39,8 +39,22 @@ fn a_head_is_taken_apart() {
     assert_eq!(head.header("Hos"), None);
     let names: Vec<_> = head.headers().map(|(name, _)| name).collect();
     assert_eq!(names, ["Host", "X-Empty", "content-length", "ACCEPT", "Accept", "Expect", "X-Text"]);
-    assert!(head.websocket().is_none());
+    assert!(head.websocket().is_none() && head.origin().is_none());
     assert!(size_of::<RequestHead<'_>>() < 400);
+}
+
+#[test]
+fn fields_that_are_often_asked_for_are_those_that_a_search_finds() {
+    let text = "GET / HTTP/1.1\r\nHost: x\r\norigin:\t http://a \r\nORIGIN: http://b\r\nContent-Type: text/plain\r\n\
+                User-Agent: one\r\nuser-agent: two\r\nAccept-Encoding: gzip \r\n\r\n";
+    let head = head(text);
+    assert_eq!(head.origin(), Some(b"http://a".as_slice()));
+    assert_eq!((head.origin(), head.content_type()), (head.header("origin"), head.header("content-type")));
+    assert_eq!(
+        (head.user_agent(), head.accept_encoding()),
+        (head.header("user-agent"), head.header("accept-encoding"))
+    );
+    assert_eq!(head.user_agent(), Some(b"one".as_slice()));
 }
 
 #[test]
