@@ -51,6 +51,8 @@ struct Known<'a> {
     content_type: Option<&'a [u8]>,
     origin: Option<&'a [u8]>,
     user_agent: Option<&'a [u8]>,
+    websocket_key: Once<'a>,
+    websocket_version: Once<'a>,
     body: Body,
     /// The connection ends after the answer.
     close: bool,
@@ -60,6 +62,9 @@ struct Known<'a> {
     websocket: bool,
     expects_continue: bool,
 }
+
+/// The value of a field that must be there once; `Some(None)` if it is there more often.
+type Once<'a> = Option<Option<&'a [u8]>>;
 
 /// How long the body of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,12 +151,14 @@ fn fields(head: &[u8], line_len_min: usize) -> Result<&[u8], PeerError> {
 impl<'a> Known<'a> {
     fn read(headers: &[httparse::Header<'a>], version: u8) -> Result<Self, PeerError> {
         let (mut accept_encoding, mut content_type, mut origin, mut user_agent) = (None, None, None, None);
+        let (mut websocket_key, mut websocket_version): (Once<'a>, Once<'a>) = (None, None);
         let (mut host, mut length, mut coding) = (None, None, None);
         let (mut close, mut keep_alive, mut expects_continue) = (false, false, false);
         let (mut changes, mut upgrade, mut websocket) = (false, false, false);
         let keep_first = |place: &mut Option<&'a [u8]>, value: &'a [u8]| {
             place.get_or_insert(value.trim_ascii());
         };
+        let only = |place: &mut Once<'a>, value: &'a [u8]| *place = Some(place.is_none().then(|| value.trim_ascii()));
         for &httparse::Header { name, value } in headers {
             // The length tells most of them apart.
             match name.len() {
@@ -176,6 +183,8 @@ impl<'a> Known<'a> {
                 14 if name.eq_ignore_ascii_case("Content-Length") => set_once(&mut length, value)?,
                 15 if name.eq_ignore_ascii_case("Accept-Encoding") => keep_first(&mut accept_encoding, value),
                 17 if name.eq_ignore_ascii_case("Transfer-Encoding") => set_once(&mut coding, value)?,
+                17 if name.eq_ignore_ascii_case("Sec-WebSocket-Key") => only(&mut websocket_key, value),
+                21 if name.eq_ignore_ascii_case("Sec-WebSocket-Version") => only(&mut websocket_version, value),
                 _ => {}
             }
         }
@@ -189,6 +198,8 @@ impl<'a> Known<'a> {
             content_type,
             origin,
             user_agent,
+            websocket_key,
+            websocket_version,
             body: body(length, coding, version)?,
             close,
             keep_alive: keep_alive || version == 1,
@@ -325,19 +336,12 @@ impl<'a> RequestHead<'a> {
     }
 
     fn websocket_key(&self) -> Option<&'a str> {
-        let version = self.only_header("Sec-WebSocket-Version")?;
-        let key = core::str::from_utf8(self.only_header("Sec-WebSocket-Key")?).ok()?;
+        let version = self.known.websocket_version.flatten()?;
+        let key = core::str::from_utf8(self.known.websocket_key.flatten()?).ok()?;
         // 16 bytes of base64 are 22 characters and two for padding.
         let digits = key.strip_suffix("==")?;
         let is_base64 = digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
         (version == b"13" && self.method == "GET" && digits.len() == 22 && is_base64).then_some(key)
-    }
-
-    /// The value of a field that must be there once.
-    fn only_header(&self, name: &str) -> Option<&'a [u8]> {
-        let mut values = self.headers_named(name);
-        let value = values.next()?;
-        values.next().is_none().then_some(value)
     }
 
     fn headers_named(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
