@@ -19,6 +19,7 @@ pub const HEADERS_MAX: usize = 64;
 
 /// What the bytes that came so far are.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is no allocator to box with, and it is taken apart at once")]
 pub enum HeadStatus<'a> {
     /// The beginning of a head. How long it may be is for the caller to watch.
     Partial,
