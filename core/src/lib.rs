@@ -24,6 +24,7 @@ pub mod app;
 pub mod chat;
 pub mod connection;
 mod engine;
+pub mod entropy;
 pub mod error;
 pub mod frames;
 pub mod ids;

@@ -143,6 +143,12 @@ impl Now {
     pub const fn monotonic(instant: Instant) -> Self {
         Self { instant, wall: None }
     }
+
+    /// A moment of a driver that knows what wall time it was at the origin of its monotonic clock, if it does.
+    pub fn since_origin(instant: Instant, origin: Option<UnixTime>) -> Self {
+        let since_ms = i64::try_from(instant.as_ms()).unwrap_or(i64::MAX);
+        Self { instant, wall: origin.map(|origin| UnixTime::from_ms(origin.as_ms().saturating_add(since_ms))) }
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +181,15 @@ mod tests {
         ] {
             assert_eq!(&UnixTime::from_ms(ms).http_date(), text);
         }
+    }
+
+    #[test]
+    fn wall_time_is_counted_from_the_origin() {
+        let (second, origin) = (Instant::from_ms(1_000), UnixTime::from_ms(-400));
+        assert_eq!(Now::since_origin(second, Some(origin)).wall, Some(UnixTime::from_ms(600)));
+        assert_eq!(Now::since_origin(second, None), Now::monotonic(second));
+        let last = Now::since_origin(Instant::from_ms(u64::MAX), Some(UnixTime::from_ms(1)));
+        assert_eq!(last.wall, Some(UnixTime::from_ms(i64::MAX)));
     }
 
     #[test]

@@ -13,9 +13,11 @@
 //! | `websocket.rs` | messages in, packets out |
 //! | `sending.rs` | bytes out, piece by piece, without a copy in between |
 //! | `pages.rs` | files, from wherever they lie |
+//! | `places.rs` | who is let in while connections are few, beside all this |
 
 mod body;
 mod pages;
+mod places;
 mod request;
 mod sending;
 mod websocket;
@@ -23,6 +25,7 @@ mod websocket;
 use core::task::Context;
 
 pub use pages::Page;
+pub use places::{IDLE_LOOK, Places};
 
 use crate::app::App;
 use crate::connection::body::Rest;

@@ -7,6 +7,7 @@
 
 pub mod base64;
 pub mod engine;
+pub mod ethernet;
 pub mod frame_check;
 pub mod http;
 pub mod json;
@@ -14,6 +15,7 @@ pub mod message;
 #[cfg(feature = "msgpack")]
 pub mod msgpack;
 pub mod payload;
+pub mod sntp;
 pub mod socket;
 pub mod utf8;
 pub mod websocket;

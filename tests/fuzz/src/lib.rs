@@ -35,6 +35,7 @@ pub const TARGETS: &[Target] = &[
         words: &[b"\r\n", b"0\r\n\r\n", b"5;a=b\r\nhello\r\n", b"ffff", b"0"],
     },
     Target { name: "engine", run: wire::engine, words: &[b"0", b"2probe", b"3probe", b"4", b"5", b"6", b"b"] },
+    Target { name: "ethernet", run: wire::ethernet, words: ETHERNET },
     Target { name: "frames", run: wire::frames, words: FRAMES },
     Target { name: "host", run: host::host, words: HOST },
     Target { name: "http", run: wire::http, words: HTTP },
@@ -45,11 +46,18 @@ pub const TARGETS: &[Target] = &[
     Target { name: "server", run: server::plain, words: &[] },
     Target { name: "server-recovery", run: server::recovering, words: &[] },
     Target { name: "server-small", run: server::small, words: &[] },
+    Target {
+        name: "sntp",
+        run: wire::sntp,
+        words: &[b"a nonce!", b"\x24\x02\0\xec", b"\xe4", b"\0\0\0\0", b"\xff\xff\xff\xff"],
+    },
     Target { name: "socket", run: wire::socket, words: SOCKET },
     Target { name: "utf8", run: wire::utf8, words: &[b"\xe2\x82\xac", b"\xf4\x8f", b"\xed\xa0", b"\xf0\x90", b"\x80"] },
     Target { name: "websocket", run: wire::websocket, words: FRAMES },
 ];
 
+const ETHERNET: &[&[u8]] =
+    &[b"\x08\0\x45\0\0\x28\0\0\x40\0\x40\x06", b"\x08\0\x4f", b"\x86\xdd\x60", b"\x50\x02", b"\x50\x12"];
 const FRAMES: &[&[u8]] = &[
     b"\x81\x85\0\0\0\0hello",
     b"\x01\x83\0\0\0\0hel",

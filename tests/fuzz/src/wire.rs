@@ -3,10 +3,13 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use sprat_core::error::PeerError;
+use sprat_core::time::Instant;
+use sprat_core::wire::ethernet::begins_connection;
 use sprat_core::wire::frame_check::FrameChecker;
 use sprat_core::wire::http::{Body, Chunk, ChunkedDecoder, HeadStatus, Query};
 use sprat_core::wire::message::{Incoming, MESSAGE_OVERHEAD_BYTES, MessageReader};
 use sprat_core::wire::msgpack::{self, Message};
+use sprat_core::wire::sntp::{PACKET_BYTES, Question};
 use sprat_core::wire::socket::{self, Packet, PacketLimits};
 use sprat_core::wire::utf8::Utf8Validator;
 use sprat_core::wire::{
@@ -60,6 +63,15 @@ pub fn engine(data: &[u8]) {
     let written = String::from_utf8(written).expect("UTF-8");
     assert!(text.starts_with(&written));
     assert_eq!(engine_packet::parse(&written), Ok(packet));
+}
+
+/// A frame begins a connection from the byte on that says so.
+pub fn ethernet(data: &[u8]) {
+    let begins = |len: usize| begins_connection(&data[..len]);
+    match (0..=data.len()).find(|len| begins(*len)) {
+        Some(first) => assert!((48..=88).contains(&first) && (first..=data.len()).all(begins), "from byte {first} on"),
+        None => assert!(!begins_connection(data)),
+    }
 }
 
 /// Frames of a WebSocket are judged while they come as they are read afterwards.
@@ -220,6 +232,18 @@ pub fn query(data: &[u8]) {
         let name: String = name.chars().collect();
         assert!(query.value(&name).is_some());
     }
+}
+
+/// A server of time is believed if it brings the question's nonce back, and the time is the one that it says.
+pub fn sntp(data: &[u8]) {
+    const NONCE: u64 = u64::from_be_bytes(*b"a nonce!");
+    let [asked, now] = [1_000, 1_200].map(Instant::from_ms);
+    let question = Question::new(NONCE, asked);
+    let Some(origin) = question.origin(data, now) else { return };
+    assert_eq!((data.len(), &data[24..32]), (PACKET_BYTES, &question.packet()[40..]));
+    let sent_s = (origin.as_ms() + 1_100).div_euclid(1_000) + 2_208_988_800;
+    assert_eq!((sent_s as u32).to_be_bytes(), data[40..44]);
+    assert_eq!(Question::new(!NONCE, asked).origin(data, now), None);
 }
 
 /// A packet is written as it was read, but for blanks.

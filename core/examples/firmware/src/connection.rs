@@ -8,16 +8,13 @@ use embassy_futures::yield_now;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
-use sprat_core::connection::{Connection, End, Step};
+use sprat_core::connection::{Connection, End, IDLE_LOOK, Step};
 
 use crate::limits::{BUFFER_BYTES, RECEIVE_BYTES, SEND_BYTES};
 use crate::pages::PAGES;
 use crate::site::Site;
 
 const PORT: u16 = 80;
-/// Time a connection without a request is left alone when nobody else would be let in.
-const IDLE_TIMEOUT: Duration = Duration::from_millis(1_000);
-const IDLE_LOOK: Duration = Duration::from_millis(250);
 /// Time a closing connection waits for its peer to close too.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time without an acknowledgement after which TCP gives a peer up.
@@ -49,7 +46,8 @@ pub(crate) async fn serve(stack: Stack<'static>, site: &'static Site, line: u32,
         if socket.accept(PORT).await.is_err() {
             continue;
         }
-        let taken = site.take_connection();
+        let taken = site.places().take();
+        site.mark();
         if let Some(peer) = socket.remote_endpoint() {
             (site.board.log)(format_args!("connection {line} from {peer} ({taken} open)"));
         }
@@ -65,7 +63,7 @@ pub(crate) async fn serve(stack: Stack<'static>, site: &'static Site, line: u32,
         // So that a reset is sent if the peer does not know the end yet.
         let _ = with_timeout(LINGER_TIMEOUT, socket.flush()).await;
         site.lines().close(line);
-        site.give_connection_back();
+        site.places().give_back();
     }
 }
 
@@ -84,11 +82,10 @@ async fn run(socket: &mut TcpSocket<'_>, site: &Site, connection: &mut Connectio
         };
         let mut until = until.unwrap_or(Instant::MAX);
         if let Some(since) = connection.idle_since() {
-            let waited = Instant::now() - Instant::from_millis(since.as_ms());
-            if waited >= IDLE_TIMEOUT && site.makes_room() {
+            if site.places().makes_room(since, site.now().instant) {
                 return End::Linger;
             }
-            until = until.min(Instant::now() + IDLE_LOOK);
+            until = until.min(Instant::now() + Duration::from_millis(IDLE_LOOK.as_ms()));
         }
         // The step has left this task's waker where the server finds it: whatever wakes the task, it is time for another.
         let woken = select(Timer::at(until), yield_until_woken());

@@ -4,6 +4,7 @@
 use core::task::Context;
 
 use embassy_net::driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken};
+use sprat_core::wire::ethernet::begins_connection;
 
 use crate::site::Site;
 
@@ -61,15 +62,9 @@ impl<T: RxToken> RxToken for Heard<T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, take: F) -> R {
         let site = self.site;
         // An empty frame is none: the stack drops it.
-        self.token.consume(|frame| if begins_connection(frame) && !site.let_in() { take(&mut []) } else { take(frame) })
+        self.token.consume(|frame| {
+            let is_heard = !begins_connection(frame) || site.places().let_in(site.now().instant);
+            take(if is_heard { frame } else { &mut [] })
+        })
     }
-}
-
-/// Whether this is the first segment of a connection: IPv4, TCP, SYN without ACK (RFC 791, RFC 9293).
-fn begins_connection(frame: &[u8]) -> bool {
-    const SYN_AND_ACK: u8 = 0x12;
-    const SYN: u8 = 0x02;
-    let is_tcp = frame.get(12..14) == Some(&[8, 0]) && frame.get(23) == Some(&6);
-    let header_len = frame.get(14).map_or(0, |first| usize::from(first & 0x0f) * 4);
-    is_tcp && frame.get(14 + header_len + 13).is_some_and(|flags| flags & SYN_AND_ACK == SYN)
 }

@@ -5,16 +5,15 @@
 //! | `site.rs` | what all connections share: the server, the time, the marks |
 //! | `connection.rs` | bytes between TCP and the connections of `sprat_core` |
 //! | `pages.rs` | the page, in flash |
-//! | `gate.rs` | who is let in |
-//! | `clock.rs` | deadlines, and the time of day by SNTP |
-//! | `entropy.rs` | random bytes out of the board's seed |
+//! | `gate.rs` | nothing is heard of who is not let in |
+//! | `clock.rs` | deadlines, and the time of day |
+//! | `limits.rs` | how much there is of everything |
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod clock;
 mod connection;
-mod entropy;
 mod gate;
 pub mod limits;
 mod pages;
@@ -28,14 +27,15 @@ use embassy_net::driver::Driver;
 use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use sprat_core::Server;
 use sprat_core::chat::{Chat, ChatMemory};
+use sprat_core::entropy::SeededEntropy;
 use sprat_core::lines::{Attached, Line, Lines};
 use sprat_core::memory::{Fixed, Lend};
 use static_cell::{ConstStaticCell, StaticCell};
 
-use entropy::SeededEntropy;
 pub use gate::Gate;
 use limits::{CLIENTS, CONNECTIONS};
 use site::Site;
+pub use sprat_core::entropy::SEED_BYTES;
 
 /// What a board is, besides its Ethernet.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +53,6 @@ pub struct Board {
     /// Microseconds that the processor was not asleep.
     pub busy_us: fn() -> u64,
 }
-
-/// Length of a board's seed: 128 bits.
-pub const SEED_BYTES: usize = 16;
 
 /// The server's memory. What bounds what: see [`Fixed`].
 type Memory =
@@ -78,14 +75,14 @@ static SITE: StaticCell<Site> = StaticCell::new();
 #[inline(never)]
 pub fn boot<D: Driver>(spawner: Spawner, driver: D, board: Board) -> Runner<'static, Gate<D>> {
     let mut entropy = SeededEntropy::new(&board.seed);
-    let network_seed = entropy.next_u64();
+    let (network_seed, nonce) = (entropy.next_u64(), entropy.next_u64());
     let site = start_server(board, entropy);
     let (stack, runner) = start_network(Gate::new(driver, site), &board, network_seed);
     for (line, buffers) in (0..).zip(BUFFERS.take()) {
         spawner.spawn(spawned(connection::serve(stack, site, line, buffers)));
     }
     spawner.spawn(spawned(clock::keep_deadlines(site)));
-    spawner.spawn(spawned(clock::keep_wall_time(stack, site)));
+    spawner.spawn(spawned(clock::keep_wall_time(stack, site, nonce)));
     runner
 }
 
