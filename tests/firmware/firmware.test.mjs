@@ -271,8 +271,8 @@ test('a minute of chat with faults: nobody healthy loses a message, memory does 
   const { url, device: started } = await withFront(t, { sntp: sntp.port });
   const seed = Number(process.env.SEED ?? 1);
   const result = await soak({ io, url, device: started, seconds: Number(process.env.SOAK_S ?? 60), seed });
-  console.log(`soak, seed ${seed}: ${JSON.stringify(result)}`);
   const last = await marks(started);
+  console.log(`soak, seed ${seed}: ${JSON.stringify({ ...result, last })}`);
   assert.equal(result.missing, 0);
   assert.equal(result.disconnects, 0);
   assert.ok(result.messages > 100, `${result.messages} messages`);
