@@ -202,6 +202,22 @@ test('eight clients chat over WebSocket, upgraded or not; the ninth is refused i
   await client(t, url, 'late', { transports: ['websocket'] });
 });
 
+test('a hundred messages without a pause arrive once and in order, over either transport', LIMIT, async t => {
+  const { url } = await withFront(t);
+  for (const transport of ['polling', 'websocket']) {
+    const options = { transports: [transport] };
+    const [ann, bob] = [await client(t, url, 'Ann', options), await client(t, url, 'Bob', options)];
+    const texts = Array.from({ length: 100 }, (_, number) => `${transport} ${number}`);
+    for (const text of texts) ann.emit('message', { text });
+    for (const socket of [ann, bob]) {
+      await first(socket, 'message', each => each.text === texts.at(-1));
+      assert.deepEqual(socket.events.filter(each => each.event === 'message').map(each => each.text), texts);
+    }
+    ann.disconnect();
+    bob.disconnect();
+  }
+});
+
 test('polls that wait leave room for pages, and for one client more on WebSocket', LIMIT, async t => {
   const { url, device: started } = await withFront(t);
   for (let number = 0; number < POLLING_CLIENTS; number++) {
