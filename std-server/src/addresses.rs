@@ -82,8 +82,11 @@ impl core::error::Error for BindProblem {
     }
 }
 
-/// What to print when the server is ready: one line for each address that people can open.
+/// What to print when the server is ready: one line for each address that people can open. Nothing, if it listens nowhere.
 pub fn ready_text(listeners: &[TcpListener]) -> io::Result<String> {
+    if listeners.is_empty() {
+        return Ok(String::new());
+    }
     let bound: Vec<Bound> = listeners.iter().map(Bound::of).collect::<io::Result<_>>()?;
     let interfaces =
         if bound.iter().any(|bound| bound.address.ip().is_unspecified()) { interfaces() } else { Vec::new() };

@@ -30,7 +30,7 @@
 //! | `io.timeout(ms).emitWithAck` | [`Group::timeout`], [`Group::emit_with_acks`] |
 //! | `socket.handshake`, `socket.data`, `socket.rooms` | [`Socket::handshake`], [`Socket::auth`], [`Socket::data`], [`Socket::rooms`] |
 //! | `create-room`, `join-room`, … of the adapter | [`Io::on_room`] |
-//! | `io.listen(port)`, `io.close()` | [`Io::listen_on`], [`Handle::shut_down`] |
+//! | `io.listen(port)`, `io.close()` | [`Io::listen_on`], [`Io::door`]; [`Handle::shut_down`] |
 
 mod args;
 mod broadcast;
@@ -78,6 +78,7 @@ pub use socket::{Socket, Transport};
 pub use state::Outgoing;
 
 use crate::config::Config;
+use crate::door::{Arrivals, Door};
 use crate::hooks::Hooks;
 use crate::serve::{Background, ServeError, serve_with};
 use handle::Command;
@@ -126,7 +127,9 @@ pub struct Io {
     tasks: Vec<Task>,
     on_ready: Vec<ReadyHandler>,
     skips_middlewares: bool,
-    listeners: Vec<TcpListener>,
+    listeners: Option<Vec<TcpListener>>,
+    door: Door,
+    arrivals: Option<Arrivals>,
     hooks: Hooks,
 }
 
@@ -147,6 +150,7 @@ impl Io {
         let (stopper, stop) = async_channel::bounded(1);
         let handshakes = Rc::new(RefCell::new(Handshakes::new(handshake::BYTES_MAX_DEFAULT)));
         let handle = Handle::new(sender, stopper);
+        let (door, arrivals) = Door::new();
         Self {
             namespaces: vec![Namespace::new(handle.clone(), 0)],
             by_name: BTreeMap::from([("/".into(), 0)]),
@@ -163,7 +167,9 @@ impl Io {
             tasks: Vec::new(),
             on_ready: Vec::new(),
             skips_middlewares: true,
-            listeners: Vec::new(),
+            listeners: None,
+            door,
+            arrivals: Some(arrivals),
             hooks: Hooks::new(),
         }
     }
@@ -212,7 +218,7 @@ impl Io {
     }
 
     /// Lets clients in at these listeners instead of those that [`Config::listen`] says. So a test, or a program that is handed
-    /// its sockets, knows the port before the server runs.
+    /// its sockets, knows the port before the server runs. Without any, clients come in by the [`Door`] alone.
     ///
     /// ```
     /// use std::net::TcpListener;
@@ -231,8 +237,13 @@ impl Io {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn listen_on(&mut self, listeners: Vec<TcpListener>) -> &mut Self {
-        self.listeners = listeners;
+        self.listeners = Some(listeners);
         self
+    }
+
+    /// What lets in connections that the server did not accept, from any thread or task.
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// Functions that are asked about requests before the application sees anything of them; they replace those set before.
@@ -302,7 +313,8 @@ impl Io {
         let background = Background {
             handshakes: Some(Rc::clone(&self.state.handshakes)),
             hooks: core::mem::take(&mut self.hooks),
-            listeners: core::mem::take(&mut self.listeners),
+            listeners: self.listeners.take(),
+            arrivals: self.arrivals.take(),
             room_changes_max: if self.on_room.is_empty() { 0 } else { room::CHANGES_MAX },
             stop: Some(self.stop.clone()),
             start: Some(Box::new(move |engine, running, addresses| {

@@ -24,6 +24,7 @@ pub mod clock;
 pub mod config;
 mod connection;
 pub mod descriptors;
+mod door;
 mod engine;
 mod hooks;
 pub mod io;
@@ -39,6 +40,7 @@ pub mod shutdown;
 
 pub use bytes::Bytes;
 pub use config::Config;
+pub use door::Door;
 pub use hooks::{
     ConnectionError, EngineEvent, EngineRequest, ErrorContext, Hooks, MiddlewareAnswer, ResponseHeaders, Step,
 };
@@ -47,6 +49,8 @@ pub use io::{
     FromArgs, Group, Handle, HandleError, Handshake, IntoArgs, Io, ListenerId, Namespace, Outgoing, Refusal,
     RemoteSocket, RoomEvent, Socket, SocketRef, Transport,
 };
+#[doc(hidden)]
+pub use reactor::turn;
 pub use serde_json::{Value, json};
 pub use serve::{ServeError, serve};
 pub use service::{Service, Stopper};

@@ -14,5 +14,12 @@ pub(crate) use epoll::{Source, Timer, block_on};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::{Source, Timer, block_on};
 
+/// Lets the server look at its sockets once, and do what is to be done about them: for tests whose client runs on the server's
+/// own thread.
+pub async fn turn() {
+    Timer::after(core::time::Duration::ZERO).await;
+    smol::future::yield_now().await;
+}
+
 #[cfg(test)]
 mod tests;

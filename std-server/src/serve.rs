@@ -3,6 +3,7 @@
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::net::SocketAddr;
+use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, ConfigProblem};
 use crate::connection::date::Date;
 use crate::connection::http::{self, Site};
+use crate::door::Arrivals;
 use crate::engine::Engine;
 use crate::hooks::Hooks;
 use crate::io::Handshakes;
@@ -30,8 +32,6 @@ use crate::{addresses, descriptors, memory, shutdown};
 
 /// How long clients have to go when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often the stopping server looks whether they are gone.
-const SHUTDOWN_LOOK: Duration = Duration::from_millis(10);
 /// Connections that are accepted, or refused, before those inside get their turn.
 const ACCEPTS_IN_A_ROW: u32 = 16;
 /// How long nobody is let in when the system has no descriptor left.
@@ -82,8 +82,10 @@ pub(crate) struct Background<A> {
     pub(crate) room_changes_max: u32,
     /// What is asked about requests.
     pub(crate) hooks: Hooks,
-    /// Where clients come in; if there are none, where the configuration says.
-    pub(crate) listeners: Vec<TcpListener>,
+    /// Where clients come in, if not where the configuration says.
+    pub(crate) listeners: Option<Vec<TcpListener>>,
+    /// Clients whose connections the program has accepted.
+    pub(crate) arrivals: Option<Arrivals>,
     /// Ends the server.
     pub(crate) stop: Option<Receiver<()>>,
     /// Called when the server listens.
@@ -98,7 +100,8 @@ impl<A> Default for Background<A> {
             handshakes: None,
             room_changes_max: 0,
             hooks: Hooks::new(),
-            listeners: Vec::new(),
+            listeners: None,
+            arrivals: None,
             stop: None,
             start: None,
         }
@@ -112,9 +115,9 @@ pub(crate) fn serve_with<A: App + 'static>(
     mut background: Background<A>,
 ) -> Result<(), ServeError> {
     config.check()?;
-    let listeners = match core::mem::take(&mut background.listeners) {
-        given if given.is_empty() => addresses::bind(&config.listen).map_err(ServeError::new)?,
-        given => given,
+    let listeners = match background.listeners.take() {
+        Some(given) => given,
+        None => addresses::bind(&config.listen).map_err(ServeError::new)?,
     };
     let pages = pages(config)?;
     let limits = Limits { room_changes_max: background.room_changes_max, ..limits(config) };
@@ -168,18 +171,14 @@ async fn run<A: App + 'static>(
     executor.spawn(async move { engine.keep_time().await }).detach();
     let engine = site.engine.clone();
     executor.spawn(async move { engine.serve_senders().await }).detach();
-    let connections = Rc::new(Connections { open: Cell::new(0), max: connections_max });
-    let mut accepting = Vec::new();
+    let connections = Rc::new(Connections { open: Cell::new(0), max: connections_max, gone: Cell::new(None) });
+    let mut entrances: Vec<Entrance> = background.arrivals.map(Entrance::Door).into_iter().collect();
     for listener in listeners {
-        let listener = Source::listener(listener).map_err(ServeError::new)?;
-        // A task each, so that nobody asks for connections but when there are some.
-        accepting.push(executor.spawn(accept(
-            Rc::clone(executor),
-            listener,
-            Rc::clone(&site),
-            Rc::clone(&connections),
-        )));
+        entrances.push(Entrance::Listener(Source::listener(listener).map_err(ServeError::new)?));
     }
+    // A task each, so that nobody asks for connections but when there are some.
+    let attend = |entrance| accept(Rc::clone(executor), entrance, Rc::clone(&site), Rc::clone(&connections));
+    let accepting: Vec<_> = entrances.into_iter().map(|entrance| executor.spawn(attend(entrance))).collect();
     if let Some(start) = background.start {
         start(&site.engine, executor, &addresses);
     }
@@ -188,15 +187,12 @@ async fn run<A: App + 'static>(
     let _ = std::io::stdout().flush();
     smol::future::or(wait_for_stop(&stopped), wait_for_command(background.stop.as_ref())).await;
     // Nobody comes in any more.
-    drop(accepting);
+    for task in accepting {
+        task.cancel().await;
+    }
     site.engine.shut_down();
-    let gone = async {
-        while connections.open.get() > 0 {
-            Timer::after(SHUTDOWN_LOOK).await;
-        }
-    };
     let late = async { Timer::after(SHUTDOWN_TIMEOUT).await };
-    smol::future::or(gone, late).await;
+    smol::future::or(connections.until_gone(), late).await;
     log::info!("stopped");
     Ok(())
 }
@@ -217,10 +213,29 @@ async fn wait_for_command(stop: Option<&Receiver<()>>) {
     }
 }
 
+/// Where clients come in.
+enum Entrance {
+    Door(Arrivals),
+    Listener(Source<TcpListener>),
+}
+
+impl Entrance {
+    /// The next connection.
+    async fn accept(&self) -> std::io::Result<(Source<TcpStream>, SocketAddr)> {
+        match self {
+            Self::Door(arrivals) => {
+                let (stream, address) = arrivals.next().await;
+                Ok((Source::connected(stream)?, address))
+            }
+            Self::Listener(listener) => listener.accept().await,
+        }
+    }
+}
+
 /// Lets clients in, for ever.
 async fn accept<A: App + 'static>(
     executor: Rc<LocalExecutor<'static>>,
-    listener: Source<TcpListener>,
+    entrance: Entrance,
     site: Rc<Site<A>>,
     connections: Rc<Connections>,
 ) {
@@ -237,7 +252,7 @@ async fn accept<A: App + 'static>(
             Timer::after(ACCEPT_PAUSE).await;
             continue;
         }
-        match listener.accept().await {
+        match entrance.accept().await {
             Ok((stream, address)) => {
                 let counted = match site.peers.accept(address.ip()) {
                     Ok(counted) => counted,
@@ -297,12 +312,25 @@ fn connections_max(config: &Config) -> usize {
 struct Connections {
     open: Cell<usize>,
     max: usize,
+    /// Who waits until there is none.
+    gone: Cell<Option<Waker>>,
 }
 
 impl Connections {
     fn enter(connections: &Rc<Self>) -> Inside {
         connections.open.set(connections.open.get() + 1);
         Inside(Rc::clone(connections))
+    }
+
+    async fn until_gone(&self) {
+        core::future::poll_fn(|cx| {
+            if self.open.get() == 0 {
+                return Poll::Ready(());
+            }
+            self.gone.set(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
     }
 }
 
@@ -312,6 +340,11 @@ struct Inside(Rc<Connections>);
 impl Drop for Inside {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
+        if self.0.open.get() == 0
+            && let Some(waker) = self.0.gone.take()
+        {
+            waker.wake();
+        }
     }
 }
 

@@ -8,10 +8,12 @@ use async_channel::Sender;
 use sprat_core::App;
 
 use crate::config::Config;
+use crate::door::Door;
 use crate::hooks::Hooks;
 use crate::serve::{Background, ServeError, serve_with};
 
-/// An [`App`] that is to be served: with hooks, on listeners of the program's own, or until the program has had enough.
+/// An [`App`] that is to be served: with hooks, on listeners or connections of the program's own, or until the program has had
+/// enough.
 /// [`Io`](crate::Io) has methods of its own for all that.
 ///
 /// ```
@@ -40,6 +42,7 @@ use crate::serve::{Background, ServeError, serve_with};
 pub struct Service<A> {
     app: A,
     background: Background<A>,
+    door: Door,
     stopper: Stopper,
 }
 
@@ -47,7 +50,9 @@ impl<A: App + 'static> Service<A> {
     /// An application to be served as [`serve`](crate::serve) does, for now.
     pub fn new(app: A) -> Self {
         let (sender, stop) = async_channel::bounded(1);
-        Self { app, background: Background { stop: Some(stop), ..Background::default() }, stopper: Stopper(sender) }
+        let (door, arrivals) = Door::new();
+        let background = Background { stop: Some(stop), arrivals: Some(arrivals), ..Background::default() };
+        Self { app, background, door, stopper: Stopper(sender) }
     }
 
     /// Functions that are asked about requests; they replace those set before.
@@ -56,9 +61,10 @@ impl<A: App + 'static> Service<A> {
         self
     }
 
-    /// Lets clients in at these listeners instead of those that [`Config::listen`] says.
+    /// Lets clients in at these listeners instead of those that [`Config::listen`] says. Without any, they come in by the
+    /// [`Door`] alone.
     pub fn listen_on(&mut self, listeners: Vec<TcpListener>) -> &mut Self {
-        self.background.listeners = listeners;
+        self.background.listeners = Some(listeners);
         self
     }
 
@@ -66,6 +72,11 @@ impl<A: App + 'static> Service<A> {
     pub fn on_ready(&mut self, handler: impl FnOnce(&[SocketAddr]) + 'static) -> &mut Self {
         self.background.start = Some(Box::new(|_, _, addresses| handler(addresses)));
         self
+    }
+
+    /// What lets in connections that the server did not accept, from any thread.
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// What ends the server, from any thread.
@@ -79,7 +90,7 @@ impl<A: App + 'static> Service<A> {
     /// [`ServeError`] if the server cannot start.
     pub fn run(self, config: &Config) -> Result<(), ServeError> {
         // The channel is closed when this is dropped, so it stays as long as the server runs.
-        let Self { app, background, stopper: _stopper } = self;
+        let Self { app, background, door: _door, stopper: _stopper } = self;
         serve_with(config, app, background)
     }
 }

@@ -278,6 +278,17 @@ impl Source<TcpListener> {
     }
 }
 
+impl Source<TcpStream> {
+    /// A stream that somebody else has accepted.
+    pub(crate) fn connected(stream: TcpStream) -> io::Result<Self> {
+        let reactor = Reactor::current().ok_or(io::ErrorKind::NotConnected)?;
+        stream.set_nonblocking(true)?;
+        // Other streams than TCP's send at once anyway.
+        let _ = stream.set_nodelay(true);
+        Self::new(stream, reactor)
+    }
+}
+
 impl<T> Source<T> {
     /// The socket.
     pub(crate) const fn io(&self) -> &T {

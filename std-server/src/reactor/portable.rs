@@ -34,6 +34,15 @@ impl Source<TcpListener> {
     }
 }
 
+impl Source<TcpStream> {
+    /// A stream that somebody else has accepted.
+    pub(crate) fn connected(stream: TcpStream) -> io::Result<Self> {
+        // Other streams than TCP's send at once anyway.
+        let _ = stream.set_nodelay(true);
+        Async::new(stream).map(Self)
+    }
+}
+
 impl<T> Source<T> {
     /// The socket.
     pub(crate) fn io(&self) -> &T {

@@ -129,6 +129,26 @@ macro_rules! promises {
             }
 
             #[test]
+            #[cfg(unix)]
+            fn a_stream_that_somebody_else_accepted_may_be_of_another_kind() {
+                let (mut client, stream) = std::os::unix::net::UnixStream::pair().unwrap();
+                block_on(async {
+                    let source = Source::connected(std::os::fd::OwnedFd::from(stream).into()).unwrap();
+                    let mut buffer = [0; 8];
+                    for _ in 0..2 {
+                        client.write_all(b"ping").unwrap();
+                        assert_eq!(read(&source, &mut buffer).await.unwrap(), 4);
+                        write(&source, b"pong").await.unwrap();
+                        client.read_exact(&mut buffer[..4]).unwrap();
+                        assert_eq!(&buffer[..4], b"pong");
+                    }
+                    source.io().shutdown(Shutdown::Write).unwrap();
+                    assert_eq!(client.read(&mut buffer).unwrap(), 0);
+                })
+                .unwrap();
+            }
+
+            #[test]
             fn what_comes_after_a_short_read_is_not_missed() {
                 let (mut client, listener) = pair();
                 block_on(async {

@@ -1,14 +1,14 @@
-//! The host's connections: a server of the chat on loopback, which outlives whatever is sent to it.
+//! The host's connections: a server for each input, and its clients on the same thread, over streams in memory.
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::OnceLock;
-use std::sync::mpsc::channel;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
-use sprat::{Config, Service};
-use sprat_core::chat::{Chat, ChatLimits, ChatMemory};
+use sprat::config::Limits;
+use sprat::{Args, Config, Door, Io};
 
 /// Every wait for the server ends in this time, or it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,8 +20,43 @@ const SID: &[u8] = b"<sid>";
 /// ends its side; then the server ends the other one, and still serves everybody else.
 pub fn host(data: &[u8]) {
     let Some((&how, data)) = data.split_first() else { return };
-    let address = server();
-    let sid = if how & 1 == 1 { open(address) } else { String::new() };
+    let data = data.to_vec();
+    let mut io = application();
+    io.listen_on(Vec::new());
+    let (door, handle) = (io.door(), io.handle());
+    io.spawn(async move {
+        play(&door, how, &data).await;
+        handle.shut_down();
+    });
+    // Its tables are made anew each time.
+    let limits = Limits { max_rooms: 100, ..Limits::default() };
+    let config = Config { max_clients: 8, limits, ..Config::default() };
+    io.run(config).expect("a server that starts");
+}
+
+/// Something behind each kind of handler.
+fn application() -> Io {
+    let mut io = Io::with_queue(16);
+    io.on("name", |socket, name: String, ack| {
+        socket.join(&name);
+        socket.to(&name).emit("name", &name);
+        ack.send(socket, name);
+    });
+    io.on("message", |socket, args: Args, ack| {
+        socket.everybody().emit("message", &args);
+        ack.send(socket, args);
+    });
+    io.on_async("later", |_socket, args: Args, ack| async move {
+        // The client may be gone.
+        let _ = ack.send(args).await;
+    });
+    io.on("bye", |socket, close: bool, _ack| socket.disconnect(close));
+    io.of_dynamic(|name, _auth| name.starts_with("/d"));
+    io
+}
+
+async fn play(door: &Door, how: u8, data: &[u8]) {
+    let sid = if how & 1 == 1 { open(door).await } else { String::new() };
     let input = data.split_inclusive(|byte| *byte == b'>').fold(Vec::new(), |mut input, piece| {
         match piece.strip_suffix(SID) {
             Some(before) => input.extend([before, sid.as_bytes()].concat()),
@@ -29,78 +64,67 @@ pub fn host(data: &[u8]) {
         }
         input
     });
-    let step = if how & 2 == 2 { input.len() / 2 + 1 } else { usize::MAX };
-    let mut stream = connect(address);
-    for piece in input.chunks(step.min(input.len()).max(1)) {
+    let step = [usize::MAX, input.len() / 2 + 1, 61, 7][usize::from(how >> 1 & 3)];
+    let mut stream = connect(door).await;
+    for piece in input.chunks(step) {
         // It may have been ended at an earlier byte.
         if stream.write_all(piece).is_err() {
             break;
         }
+        sprat::turn().await;
     }
     let _ = stream.shutdown(Shutdown::Write);
-    let answer = rest(&mut stream);
+    let answer = rest(&mut stream).await;
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{}", answer.escape_ascii());
     if how & 1 == 1 {
-        let close =
-            format!("POST {TARGET}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1");
-        let answer = exchange(address, &close);
+        let close = format!("POST {TARGET}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1");
+        let answer = exchange(door, &close).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    } else {
+        open(door).await;
     }
 }
 
 const TARGET: &str = "/socket.io/?EIO=4&transport=polling";
 
-/// The address of the server, which is started first.
-fn server() -> SocketAddr {
-    static SERVER: OnceLock<SocketAddr> = OnceLock::new();
-    *SERVER.get_or_init(|| {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let (started, is_started) = channel();
-        std::thread::spawn(move || {
-            // Lives as long as the process does.
-            let memory = Box::leak(Box::new(ChatMemory::<20, 64, 65_536>::new()));
-            let mut service = Service::new(Chat::new(memory, ChatLimits::default()));
-            service.listen_on(vec![listener]);
-            service.on_ready(move |addresses| started.send(addresses[0]).expect("somebody waits"));
-            // Sessions that nobody closes are gone soon.
-            let (short, connect_timeout) = (Duration::from_millis(100), Duration::from_millis(300));
-            let config = Config { ping_interval: short, ping_timeout: short, connect_timeout, ..Config::default() };
-            service.run(&config).expect("a server that starts");
-        });
-        is_started.recv_timeout(PATIENCE).expect("a server that starts")
-    })
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("a server that lets clients in");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a time that is not zero");
-    stream
+/// Both ends of a stream, of which the server has one.
+async fn connect(door: &Door) -> UnixStream {
+    let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+    ours.set_nonblocking(true).expect("a socket");
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    door.let_in(TcpStream::from(OwnedFd::from(theirs)), address).await.expect("a server that runs");
+    ours
 }
 
 /// What comes until the end, which has to come.
-fn rest(stream: &mut TcpStream) -> Vec<u8> {
-    let mut rest = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut rest) {
-        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the server hangs");
+#[allow(clippy::disallowed_methods, reason = "whether the server hangs is no part of what is played")]
+async fn rest(stream: &mut UnixStream) -> Vec<u8> {
+    let (mut rest, begun) = (Vec::new(), std::time::Instant::now());
+    loop {
+        match stream.read_to_end(&mut rest).map_err(|problem| problem.kind()) {
+            Ok(_) | Err(ErrorKind::ConnectionReset) => return rest,
+            Err(problem) => assert_eq!(problem, ErrorKind::WouldBlock),
+        }
+        assert!(begun.elapsed() < PATIENCE, "the server hangs");
+        sprat::turn().await;
     }
-    rest
 }
 
-fn exchange(address: SocketAddr, request: &str) -> String {
-    let mut stream = connect(address);
+/// Asks something in a connection of its own.
+async fn exchange(door: &Door, request: &str) -> String {
+    let mut stream = connect(door).await;
     stream.write_all(request.as_bytes()).expect("room for a request");
-    String::from_utf8_lossy(&rest(&mut stream)).into_owned()
+    let _ = stream.shutdown(Shutdown::Write);
+    String::from_utf8_lossy(&rest(&mut stream).await).into_owned()
 }
 
 /// Begins a session over polling, and joins the chat; its id.
-fn open(address: SocketAddr) -> String {
-    let answer = exchange(address, &format!("GET {TARGET} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+async fn open(door: &Door) -> String {
+    let answer = exchange(door, &format!("GET {TARGET} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
     let (_, sid) = answer.split_once("\"sid\":\"").unwrap_or_else(|| panic!("no session: {answer}"));
     let sid = sid[..20].to_owned();
-    let join =
-        format!("POST {TARGET}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n40");
-    let answer = exchange(address, &join);
-    assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    let join = format!("POST {TARGET}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n40");
+    let answer = exchange(door, &join).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     sid
 }

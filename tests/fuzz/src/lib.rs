@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`wire`] | the formats, one target each: what is read is written again, however it is cut |
 //! | [`server`] | sequences of operations on a server, compared with a model |
-//! | [`host`] | a whole connection of the host, over loopback |
+//! | [`host`] | a whole connection of the host, in memory |
 //! | [`mutate`] | new inputs from old ones, from a seed |
 //!
 //! The program of this crate plays seeds, corpus and new inputs on any toolchain; `libfuzzer/` is the same targets for
@@ -86,6 +86,9 @@ const HOST: &[&[u8]] = &[
     b"\x01\x81\0\0\0\x004",
     b"\x80\x81\0\0\0\x000",
     b"42[\"message\",{\"text\":\"x\"}]",
+    b"422[\"later\"]",
+    b"42[\"bye\",true]",
+    b"40/d,",
 ];
 const HTTP: &[&[u8]] = &[
     b"GET ",
