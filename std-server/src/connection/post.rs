@@ -49,8 +49,14 @@ impl<A: App> Connection<A> {
         }
     }
 
-    async fn bring_or_lose(&mut self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
-        let brought = self.bring_body(id, session, body).await;
+    /// Brings a body to the engine, or as much of it as comes before the request is answered: when its session has ended,
+    /// nobody is to wait for the rest.
+    async fn bring_or_lose(&self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
+        let answered = async {
+            core::future::poll_fn(|cx| self.line.poll_parked(cx)).await;
+            Ok(())
+        };
+        let brought = smol::future::or(answered, self.bring_body(id, session, body)).await;
         if brought.is_err() {
             self.line.request_lost(id, session);
         }
@@ -59,7 +65,7 @@ impl<A: App> Connection<A> {
 
     /// Brings a body to the engine, a few packets at a time, so that what they cause is sent in between: a body may hold
     /// thousands, each of them for everybody.
-    async fn bring_body(&mut self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
+    async fn bring_body(&self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
         let Some(mut rest) = body else {
             self.line.body(id, session, None);
             return Ok(());

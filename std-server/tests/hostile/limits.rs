@@ -167,6 +167,20 @@ fn a_flood_in_the_body_of_a_post_is_taken_slowly_too() {
 }
 
 #[test]
+fn the_rest_of_a_body_is_not_brought_when_its_session_has_ended() {
+    let server = Server::start(&["--packet-rate", "10"]);
+    let target = server.join_polling();
+    // All of it would take minutes.
+    let body = vec![r#"42["name","flood"]"#; 1_000].join("\x1e");
+    let mut raw = server.connect();
+    raw.send(crate::server::request("POST", &target, "", &body).as_bytes());
+    server.logged("client of 127.0.0.1 is read slowly");
+    // Two at once end the session.
+    assert_eq!(server.connect().ask("POST", &target, "", "3").status(), "400");
+    assert!(raw.ends());
+}
+
+#[test]
 fn many_bytes_count_as_many_packets_do() {
     let server = Server::start(&["--byte-rate", "100000"]);
     let (mut watcher, mut flooder) = (server.join(), server.join());
