@@ -10,6 +10,7 @@ use core::cell::RefCell;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Poll, Waker};
+use core::time::Duration;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -202,6 +203,13 @@ impl<A: App> Engine<A> {
             })
             .await;
         }
+    }
+
+    /// How long a client may say nothing at most: a PING goes out and is not answered.
+    pub(crate) fn silence_max(&self) -> Duration {
+        let inner = self.inner.borrow();
+        let limits = inner.server.limits();
+        Duration::from_millis(limits.ping_interval.as_ms().saturating_add(limits.ping_timeout.as_ms()))
     }
 
     /// The largest message or body that a client may send.

@@ -38,9 +38,14 @@ struct Echo {
 }
 
 fn serve() -> Echo {
+    serve_with(Config::default())
+}
+
+/// As [`serve`], with other times.
+fn serve_with(config: Config) -> Echo {
     let (started, is_started) = channel();
     let listen = vec!["127.0.0.1:0".parse().expect("an address")];
-    let config = Config { listen, max_payload_bytes: MESSAGE_BYTES_MAX, ..Config::default() };
+    let config = Config { listen, max_payload_bytes: MESSAGE_BYTES_MAX, ..config };
     let thread = std::thread::spawn(move || {
         let mut hooks = Hooks::new();
         hooks.echo_websockets();
@@ -415,6 +420,16 @@ fn an_echo_that_is_not_read_ends() {
     let message = frame(BINARY, vec![0; 64 << 10]);
     let sent = (0..10_000).position(|_| raw.0.write_all(&message).is_err());
     assert!(sent.is_some(), "the server took all of it");
+}
+
+#[test]
+fn an_echo_that_nobody_speaks_to_ends() {
+    let short = Duration::from_millis(100);
+    let server = serve_with(Config { ping_interval: short, ping_timeout: short, ..Config::default() });
+    let mut mute = server.connect();
+    assert_eq!(mute.frame(), (CLOSE, Vec::new()));
+    mute.send(&frame(CLOSE, b""));
+    mute.assert_ended("mute");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is behind a WebSocket: a session of the engine, or an echo for those who test WebSockets.
 
+use core::pin::Pin;
 use core::task::Context;
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use sprat_core::{App, CloseReason, app};
 use crate::connection::outgoing::Outgoing;
 use crate::engine::{Packet, Signals, WebSocketHandle};
 use crate::memory::SharedText;
+use crate::reactor::Timer;
 
 /// What messages of a WebSocket go to, and where they come from.
 pub(super) trait Endpoint {
@@ -33,7 +35,7 @@ pub(super) trait Endpoint {
     fn blame(&mut self, problem: PeerError);
 
     /// What is wanted of the WebSocket since this was asked last. Whoever asks is woken for the next time.
-    fn take_signals(&mut self, cx: &Context<'_>) -> Signals;
+    fn take_signals(&mut self, cx: &mut Context<'_>) -> Signals;
 
     /// Lets others send on the WebSocket, or no more. Returns what they took and did not send.
     fn set_free(&self, _is_free: bool) -> Option<Box<Outgoing>> {
@@ -67,7 +69,7 @@ impl<A: App> Endpoint for WebSocketHandle<A> {
         Self::blame(self, problem);
     }
 
-    fn take_signals(&mut self, cx: &Context<'_>) -> Signals {
+    fn take_signals(&mut self, cx: &mut Context<'_>) -> Signals {
         Self::take_signals(self, cx)
     }
 
@@ -96,7 +98,7 @@ impl Endpoint for Refused {
 
     fn blame(&mut self, _problem: PeerError) {}
 
-    fn take_signals(&mut self, _cx: &Context<'_>) -> Signals {
+    fn take_signals(&mut self, _cx: &mut Context<'_>) -> Signals {
         Signals { close: true, wake: false }
     }
 }
@@ -110,6 +112,11 @@ pub(super) struct Echo {
     /// Of them, those that are being sent.
     taken_bytes: usize,
     waiting_bytes_max: usize,
+    /// When it is looked whether it is used.
+    look: Timer,
+    timeout: Duration,
+    /// Since that was done last, something was said to it, or what it said was taken.
+    is_used: bool,
     signals: Signals,
 }
 
@@ -117,10 +124,19 @@ pub(super) struct Echo {
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
 impl Echo {
-    /// An echo for whoever reads it: with more than `waiting_bytes_max` unread, the connection ends.
-    pub(super) fn new(waiting_bytes_max: usize) -> Self {
-        let (waiting, signals) = (VecDeque::new(), Signals::default());
-        Self { waiting, waiting_bytes: 0, taken_bytes: 0, waiting_bytes_max, signals }
+    /// An echo for whoever speaks and reads: with more than `waiting_bytes_max` unread the connection ends. So it does if nothing
+    /// is said for `timeout`, or nothing taken of what waits; it may take twice as long until that is noticed.
+    pub(super) fn new(waiting_bytes_max: usize, timeout: Duration) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            taken_bytes: 0,
+            waiting_bytes_max,
+            look: Timer::after(timeout),
+            timeout,
+            is_used: false,
+            signals: Signals::default(),
+        }
     }
 }
 
@@ -131,6 +147,8 @@ impl Endpoint for Echo {
             app::Message::Text(text) => (Packet::Text(SharedText::new(text.as_bytes())), text.len()),
         };
         let counted = len + MESSAGE_OVERHEAD_BYTES;
+        // Who does not read is not given time for saying more.
+        self.is_used |= self.waiting_bytes == 0;
         self.waiting.push_back((packet, counted));
         self.waiting_bytes += counted;
         self.signals.wake = true;
@@ -153,13 +171,64 @@ impl Endpoint for Echo {
 
     fn flushed(&mut self) {
         self.waiting_bytes -= core::mem::take(&mut self.taken_bytes);
+        self.is_used = true;
     }
 
     fn lost(&mut self, _reason: CloseReason) {}
 
     fn blame(&mut self, _problem: PeerError) {}
 
-    fn take_signals(&mut self, _cx: &Context<'_>) -> Signals {
+    fn take_signals(&mut self, cx: &mut Context<'_>) -> Signals {
+        if Pin::new(&mut self.look).poll(cx).is_ready() {
+            self.signals.close |= !core::mem::take(&mut self.is_used);
+            self.look = Timer::after(self.timeout);
+            // It begins when it is waited for.
+            cx.waker().wake_by_ref();
+        }
         core::mem::take(&mut self.signals)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::task::Poll;
+
+    use super::*;
+    use crate::reactor;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    /// Looks so many times whether the echo wants the end, each time after `before`.
+    async fn is_closed(looks: usize, echo: &mut Echo, mut before: impl FnMut(&mut Echo)) -> bool {
+        for _ in 0..looks {
+            before(echo);
+            if core::future::poll_fn(|cx| Poll::Ready(echo.take_signals(cx).close)).await {
+                return true;
+            }
+            Timer::after(2 * SOON).await;
+        }
+        false
+    }
+
+    fn say(echo: &mut Echo) {
+        echo.message(app::Message::Text("x"));
+    }
+
+    fn read(echo: &mut Echo) {
+        echo.take_packets(1_000, |_| 1);
+        echo.flushed();
+    }
+
+    #[test]
+    fn an_echo_ends_that_nobody_speaks_to_or_reads() {
+        let new = || Echo::new(100_000, SOON);
+        reactor::block_on(async {
+            assert!(is_closed(10, &mut new(), |_| {}).await, "nobody speaks");
+            assert!(is_closed(10, &mut new(), say).await, "nobody reads");
+            let mut used = new();
+            assert!(!is_closed(10, &mut used, |echo| _ = (say(echo), read(echo))).await);
+            assert!(is_closed(10, &mut used, |_| {}).await, "nobody speaks any more");
+        })
+        .unwrap();
     }
 }

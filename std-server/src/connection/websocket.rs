@@ -73,7 +73,7 @@ pub(crate) async fn begin<A: App + 'static>(upgraded: Upgraded<A>) -> Serving {
             let session = engine.attach(transport, socket.get_ref().stream.socket());
             serve(socket, head, session)
         }
-        Behind::Echo => serve(socket, head, Echo::new(2 * message_bytes_max)),
+        Behind::Echo => serve(socket, head, Echo::new(2 * message_bytes_max, engine.silence_max())),
         Behind::Nothing => serve(socket, head, Refused),
     }
 }
