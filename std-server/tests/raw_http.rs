@@ -1,152 +1,29 @@
 //! HTTP byte for byte, over loopback: what a connection is good for after an answer, bodies that nobody wants, what two
 //! readers could understand differently, and hooks that take their time.
 
-use core::net::SocketAddr;
+mod common;
+
 use core::time::Duration;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::sync::mpsc::channel;
-use std::thread::JoinHandle;
+use std::io::Read as _;
 
-use sprat::{Config, Handle, Hooks, Io};
-
-/// What a test waits for has to come in this time.
-const PATIENCE: Duration = Duration::from_secs(10);
-const OPEN: &str = "/socket.io/?EIO=4&transport=polling";
-
-/// A running server. It ends with the test.
-struct Running {
-    handle: Handle,
-    address: SocketAddr,
-    thread: Option<JoinHandle<()>>,
-}
+use common::{OPEN, Raw, Running, request, run};
+use sprat::{Config, Hooks};
 
 /// A server that takes bodies of 100,000 bytes and answers `much` with a long text.
 fn serve(hooks: impl FnOnce() -> Hooks + Send + 'static) -> Running {
-    let (started, is_started) = channel();
-    let listen = vec!["127.0.0.1:0".parse().expect("an address")];
-    let config = Config { listen, max_payload_bytes: 100_000, ..Config::default() };
-    let thread = std::thread::spawn(move || {
-        let mut io = Io::new();
-        let handle = io.handle();
-        io.on_ready(move |addresses| started.send((handle, addresses[0])).expect("a test"));
+    run(Config { max_payload_bytes: 100_000, ..Config::default() }, |io| {
         io.on("much", |socket, (), _ack| socket.emit("much", "abc".repeat(1_000)));
         io.hooks(hooks());
-        io.run(config).expect("a server");
-    });
-    let (handle, address) = is_started.recv_timeout(PATIENCE).expect("a server");
-    Running { handle, address, thread: Some(thread) }
+    })
 }
 
 impl Running {
-    fn connect(&self) -> Raw {
-        let stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        Raw { stream, received: Vec::new() }
-    }
-
     /// The target of a new session.
     fn session(&self) -> String {
         let opened = self.connect().ask("GET", OPEN, "", "");
-        let sid = opened.text().split('"').nth(3).expect("a sid").to_owned();
+        let sid = opened.body.split('"').nth(3).expect("a sid");
         format!("{OPEN}&sid={sid}")
     }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.shut_down();
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the server failed");
-        }
-    }
-}
-
-/// A connection.
-struct Raw {
-    stream: TcpStream,
-    received: Vec<u8>,
-}
-
-/// An answer.
-struct Answer {
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn status(&self) -> &str {
-        &self.head["HTTP/1.1 ".len()..][..3]
-    }
-
-    fn field(&self, name: &str) -> Option<&str> {
-        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        fields.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-
-    fn text(&self) -> &str {
-        core::str::from_utf8(&self.body).expect("text")
-    }
-}
-
-impl Raw {
-    fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).expect("room for a request");
-    }
-
-    /// Sends a request, with `fields` that end in line ends, and reads its answer.
-    fn ask(&mut self, method: &str, target: &str, fields: &str, body: &str) -> Answer {
-        self.send(&request(method, target, fields, body));
-        self.answer(method == "HEAD")
-    }
-
-    fn answer(&mut self, is_head: bool) -> Answer {
-        self.try_answer(is_head).expect("an answer")
-    }
-
-    /// The next answer; `None` if the connection ends before.
-    fn try_answer(&mut self, is_head: bool) -> Option<Answer> {
-        let end = loop {
-            match self.received.windows(4).position(|window| window == b"\r\n\r\n") {
-                Some(at) => break at + 4,
-                None if !self.more() => return None,
-                None => {}
-            }
-        };
-        let head: Vec<u8> = self.received.drain(..end).collect();
-        let mut answer = Answer { head: String::from_utf8(head).expect("ASCII"), body: Vec::new() };
-        let len = answer.field("Content-Length").map_or(0, |len| len.parse().expect("a number"));
-        if !is_head {
-            while self.received.len() < len {
-                assert!(self.more(), "a body in part");
-            }
-            answer.body = self.received.drain(..len).collect();
-        }
-        Some(answer)
-    }
-
-    fn more(&mut self) -> bool {
-        let mut bytes = [0; 4_096];
-        match self.stream.read(&mut bytes) {
-            Ok(len) => {
-                self.received.extend_from_slice(&bytes[..len]);
-                len > 0
-            }
-            Err(problem) if problem.kind() == std::io::ErrorKind::ConnectionReset => false,
-            Err(problem) => panic!("nothing came: {problem}"),
-        }
-    }
-
-    /// Whether the server has ended the connection, and nothing is left.
-    fn is_ended(&mut self) -> bool {
-        self.received.is_empty() && !self.more()
-    }
-}
-
-fn request(method: &str, target: &str, fields: &str, body: &str) -> String {
-    let len = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{fields}{len}\r\n{body}")
 }
 
 #[test]
@@ -156,8 +33,8 @@ fn requests_in_a_row_are_answered_in_order_without_waiting() {
     let first = request("GET", "/socket.io/", "", "");
     let second = request("PUT", OPEN, "", "0123456789");
     let third = request("GET", "/no-such-page", "", "");
-    raw.send(&[first, second, third, request("GET", OPEN, "", "")].concat());
-    let statuses: Vec<String> = (0..4).map(|_| raw.answer(false).status().to_owned()).collect();
+    raw.send([first, second, third, request("GET", OPEN, "", "")].concat());
+    let statuses: Vec<String> = (0..4).map(|_| raw.answer().status().to_owned()).collect();
     assert_eq!(statuses, ["400", "400", "404", "200"]);
 }
 
@@ -167,11 +44,11 @@ fn a_body_that_nobody_wants_is_skipped_and_the_connection_goes_on() {
     let target = server.session();
     let mut raw = server.connect();
     assert_eq!(raw.ask("PUT", &target, "", &"x".repeat(10_000)).status(), "500");
-    raw.send(&format!("DELETE {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"));
-    assert_eq!(raw.answer(false).status(), "500");
+    raw.send(format!("DELETE {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"));
+    assert_eq!(raw.answer().status(), "500");
     // The rest of the chunks is no request.
     raw.send("4\r\nGET \r\n0\r\n\r\n");
-    assert_eq!(raw.ask("POST", &target, "", "40").text(), "ok");
+    assert_eq!(raw.ask("POST", &target, "", "40").body, "ok");
 }
 
 #[test]
@@ -182,7 +59,7 @@ fn a_long_body_that_nobody_wants_ends_the_connection() {
     let answer = raw.ask("POST", &target, "", &"x".repeat(100_001));
     assert_eq!((answer.status(), answer.field("Connection")), ("413", Some("close")));
     assert!(raw.is_ended());
-    assert_eq!(server.connect().ask("POST", &target, "", "40").text(), "ok");
+    assert_eq!(server.connect().ask("POST", &target, "", "40").body, "ok");
 }
 
 #[test]
@@ -191,10 +68,10 @@ fn a_body_is_asked_for_only_if_it_is_wanted() {
     let target = server.session();
     let mut raw = server.connect();
     let expect = "Expect: 100-continue\r\nContent-Length: 2\r\n";
-    raw.send(&request("POST", &target, expect, ""));
-    assert_eq!(raw.answer(false).status(), "100");
+    raw.send(request("POST", &target, expect, ""));
+    assert_eq!(raw.answer().status(), "100");
     raw.send("40");
-    assert_eq!(raw.answer(false).text(), "ok");
+    assert_eq!(raw.answer().body, "ok");
     let refused = raw.ask("POST", &format!("{OPEN}&sid=nobody"), expect, "");
     assert_eq!((refused.status(), refused.field("Connection")), ("400", Some("close")));
     assert!(raw.is_ended());
@@ -205,12 +82,12 @@ fn a_second_post_ends_the_connection_of_the_first() {
     let server = serve(Hooks::new);
     let target = server.session();
     let mut first = server.connect();
-    first.send(&request("POST", &target, "Expect: 100-continue\r\nContent-Length: 10\r\n", ""));
+    first.send(request("POST", &target, "Expect: 100-continue\r\nContent-Length: 10\r\n", ""));
     // Whoever is asked for the body is being waited for.
-    assert_eq!(first.answer(false).status(), "100");
+    assert_eq!(first.answer().status(), "100");
     assert_eq!(server.connect().ask("POST", &target, "", "40").status(), "400");
-    assert!(first.try_answer(false).is_none());
-    assert_eq!(server.connect().ask("GET", &target, "", "").text(), r#"{"code":1,"message":"Session ID unknown"}"#);
+    assert!(first.try_answer().is_none());
+    assert_eq!(server.connect().ask("GET", &target, "", "").body, r#"{"code":1,"message":"Session ID unknown"}"#);
 }
 
 #[test]
@@ -237,9 +114,9 @@ fn what_two_readers_could_understand_differently_is_refused() {
         "X: a\nY: b\r\n",
     ] {
         let mut raw = server.connect();
-        raw.send(&request("POST", OPEN, fields, ""));
+        raw.send(request("POST", OPEN, fields, ""));
         raw.send("0\r\n\r\n");
-        let answer = raw.answer(false);
+        let answer = raw.answer();
         assert_eq!((answer.status(), answer.field("Connection")), ("400", Some("close")), "{fields:?}");
         assert!(raw.is_ended(), "{fields:?}");
     }
@@ -254,11 +131,11 @@ fn chunks_may_come_in_any_pieces_and_a_malformed_one_ends_the_connection() {
     for piece in [&head[..], "1", "\r", "\n4", "\r\n1;x=y\r", "\n0\r\n0\r\n", "T: x\r\n\r", "\n"] {
         raw.send(piece);
     }
-    assert_eq!(raw.answer(false).text(), "ok");
+    assert_eq!(raw.answer().body, "ok");
     let mut raw = server.connect();
     raw.send(&head);
     raw.send("x\r\n");
-    assert!(raw.try_answer(false).is_none());
+    assert!(raw.try_answer().is_none());
 }
 
 #[test]
@@ -266,18 +143,18 @@ fn a_long_answer_is_compressed_for_who_takes_it() {
     let server = serve(Hooks::new);
     let target = server.session();
     let mut raw = server.connect();
-    assert_eq!(raw.ask("POST", &target, "", "40").text(), "ok");
+    assert_eq!(raw.ask("POST", &target, "", "40").body, "ok");
     let joined = raw.ask("GET", &target, "Accept-Encoding: gzip\r\n", "");
-    assert_eq!((joined.field("Content-Encoding"), &joined.text()[..2]), (None, "40"));
+    assert_eq!((joined.field("Content-Encoding"), &joined.body[..2]), (None, "40"));
     let expected = format!(r#"42["much","{}"]"#, "abc".repeat(1_000));
     for (accepted, coding) in [("gzip, deflate", Some("gzip")), ("br", None)] {
-        assert_eq!(raw.ask("POST", &target, "", r#"42["much"]"#).text(), "ok");
+        assert_eq!(raw.ask("POST", &target, "", r#"42["much"]"#).body, "ok");
         let answer = raw.ask("GET", &target, &format!("Accept-Encoding: {accepted}\r\n"), "");
         assert_eq!(answer.field("Content-Encoding"), coding);
         let mut plain = String::new();
         match coding {
-            Some(_) => flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut plain).expect("gzip"),
-            None => answer.body.as_slice().read_to_string(&mut plain).expect("text"),
+            Some(_) => flate2::read::GzDecoder::new(&answer.bytes[..]).read_to_string(&mut plain).expect("gzip"),
+            None => answer.bytes.as_slice().read_to_string(&mut plain).expect("text"),
         };
         assert_eq!(plain, expected);
     }
@@ -292,10 +169,10 @@ fn our_client_has_the_official_names_and_says_what_it_does_not_have() {
     assert_eq!((script.status(), script.body == minified.body), ("200", true));
     let module = raw.ask("GET", "/socket.io/socket.io.esm.min.js", "", "");
     assert_eq!(module.field("Content-Type"), Some("application/javascript; charset=utf-8"));
-    assert!(module.text().contains("export { io,") && !script.text().contains("export {"));
+    assert!(module.body.contains("export { io,") && !script.body.contains("export {"));
     for name in ["socket.io.msgpack.min.js", "socket.io.js.map", "socket.io.esm.min.js.map"] {
         let answer = raw.ask("GET", &format!("/socket.io/{name}"), "", "");
-        assert_eq!((answer.status(), answer.text().contains("--client-dir")), ("404", true), "{name}");
+        assert_eq!((answer.status(), answer.body.contains("--client-dir")), ("404", true), "{name}");
     }
     let etag = module.field("ETag").expect("an ETag");
     let known = raw.ask("GET", "/socket.io/socket.io.esm.min.js", &format!("If-None-Match: {etag}\r\n"), "");
@@ -318,13 +195,13 @@ fn a_policy_may_take_its_time_while_others_are_served() {
     });
     for (is_allowed, status) in [(true, "200"), (false, "403")] {
         let mut slow = server.connect();
-        slow.send(&request("GET", &format!("{OPEN}&slow"), "", ""));
+        slow.send(request("GET", &format!("{OPEN}&slow"), "", ""));
         let target = server.session();
-        assert_eq!(server.connect().ask("POST", &target, "", "40").text(), "ok");
+        assert_eq!(server.connect().ask("POST", &target, "", "40").body, "ok");
         decide.send_blocking(is_allowed).expect("a policy");
-        let answer = slow.answer(false);
+        let answer = slow.answer();
         assert_eq!(answer.status(), status);
-        assert_eq!(answer.text().contains(r#"{"code":4,"message":"too late"}"#), !is_allowed);
+        assert_eq!(answer.body.contains(r#"{"code":4,"message":"too late"}"#), !is_allowed);
     }
 }
 
@@ -346,13 +223,13 @@ fn a_poll_that_waits_is_told_when_the_server_ends() {
     let server = serve(Hooks::new);
     let target = server.session();
     let (mut poll, mut other) = (server.connect(), server.connect());
-    poll.send(&request("GET", &target, "", ""));
+    poll.send(request("GET", &target, "", ""));
     // Answered after the poll was read.
-    assert_eq!(other.ask("POST", &target, "", "3").text(), "ok");
+    assert_eq!(other.ask("POST", &target, "", "3").body, "ok");
     server.handle.shut_down();
-    let answer = poll.answer(false);
+    let answer = poll.answer();
     // CLOSE, upon which clients come back (Engine.IO protocol, "Packet encoding").
-    assert_eq!((answer.status(), answer.text()), ("200", "1"));
+    assert_eq!((answer.status(), &answer.body[..]), ("200", "1"));
     assert!(poll.is_ended());
 }
 
@@ -361,12 +238,12 @@ fn a_poll_whose_session_ends_under_way_is_not_answered_with_nothing() {
     let server = serve(Hooks::new);
     let target = server.session();
     let (mut poll, mut other) = (server.connect(), server.connect());
-    assert_eq!(other.ask("POST", &target, "", "40").text(), "ok");
-    assert_eq!(&poll.ask("GET", &target, "", "").text()[..2], "40");
-    poll.send(&request("GET", &target, "", ""));
+    assert_eq!(other.ask("POST", &target, "", "40").body, "ok");
+    assert_eq!(&poll.ask("GET", &target, "", "").body[..2], "40");
+    poll.send(request("GET", &target, "", ""));
     // An event that is answered, and the end, in one body.
-    assert_eq!(other.ask("POST", &target, "", "42[\"much\"]\u{1e}1").text(), "ok");
-    let answer = poll.answer(false);
-    assert_eq!((answer.status(), answer.text()), ("200", "1"));
+    assert_eq!(other.ask("POST", &target, "", "42[\"much\"]\u{1e}1").body, "ok");
+    let answer = poll.answer();
+    assert_eq!((answer.status(), &answer.body[..]), ("200", "1"));
     assert_eq!(other.ask("GET", &target, "", "").status(), "400");
 }

@@ -1,24 +1,17 @@
 //! RFC 6455, rule by rule, as suites for WebSocket servers ask: a bare echo over loopback, through the same connections as
 //! Socket.IO.
 
-use core::net::SocketAddr;
+mod common;
+
 use core::time::Duration;
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc::channel;
-use std::thread::JoinHandle;
+use std::io::{ErrorKind, Write as _};
+use std::net::Shutdown;
 
-use sprat::{Config, Handle, Hooks, Io};
+use common::{BINARY, CLOSE, PING, PONG, Raw, Running, TEXT, frame, long_frame, run};
+use sprat::{Config, Hooks};
 
-/// What a test waits for has to come in this time.
-const PATIENCE: Duration = Duration::from_secs(20);
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-const TEXT: u8 = 0x81;
-const BINARY: u8 = 0x82;
-const CLOSE: u8 = 0x88;
-const PING: u8 = 0x89;
-const PONG: u8 = 0x8a;
 /// The first piece of a text, a piece in the middle of a message, and the last one.
 const BEGIN: u8 = 0x01;
 const MIDDLE: u8 = 0x00;
@@ -30,50 +23,24 @@ const NOT_TEXT: u16 = 1007;
 const POLICY: u16 = 1008;
 const TOO_LARGE: u16 = 1009;
 
-/// A running echo. It ends with the test.
-struct Echo {
-    handle: Handle,
-    address: SocketAddr,
-    thread: Option<JoinHandle<()>>,
-}
-
-fn serve() -> Echo {
+/// A bare echo.
+fn serve() -> Running {
     serve_with(Config::default())
 }
 
 /// As [`serve`], with other times.
-fn serve_with(config: Config) -> Echo {
-    let (started, is_started) = channel();
-    let listen = vec!["127.0.0.1:0".parse().expect("an address")];
-    let config = Config { listen, max_payload_bytes: MESSAGE_BYTES_MAX, ..config };
-    let thread = std::thread::spawn(move || {
+fn serve_with(config: Config) -> Running {
+    run(Config { max_payload_bytes: MESSAGE_BYTES_MAX, ..config }, |io| {
         let mut hooks = Hooks::new();
         hooks.echo_websockets();
-        let mut io = Io::new();
         io.hooks(hooks);
-        let handle = io.handle();
-        io.on_ready(move |addresses| started.send((handle, addresses[0])).expect("somebody waits"));
-        io.run(config).expect("a server that starts");
-    });
-    let (handle, address) = is_started.recv_timeout(PATIENCE).expect("a server that starts");
-    Echo { handle, address, thread: Some(thread) }
+    })
 }
 
-impl Echo {
-    fn connect(&self) -> Raw {
-        let mut stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a time that is not zero");
-        stream.set_nodelay(true).expect("an option that there is");
-        let head = "GET /any/path HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        stream.write_all(head.as_bytes()).expect("room for a head");
-        let mut raw = Raw(stream);
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.extend(raw.take(1));
-        }
-        assert!(head.starts_with(b"HTTP/1.1 101 "), "{head:?}");
+impl Running {
+    fn open(&self) -> Raw {
+        let mut raw = self.upgrade("/any/path", "");
+        assert_eq!(raw.answer().status(), "101");
         raw
     }
 
@@ -81,16 +48,12 @@ impl Echo {
     fn exchange(&self, what: &str, sent: &[Vec<u8>], expected: &[(u8, &[u8])]) {
         // Whole, and so that no two bytes come at once.
         for step in [usize::MAX, 1] {
-            let mut raw = self.connect();
+            let mut raw = self.open();
             let bytes = sent.concat();
-            for piece in bytes.chunks(step.min(bytes.len())) {
-                // The server may have ended the connection at an earlier byte.
-                if raw.0.write_all(piece).is_err() {
-                    break;
-                }
-            }
+            // The server may have ended the connection at an earlier byte.
+            let _ = bytes.chunks(step.min(bytes.len())).all(|piece| raw.send(piece));
             for (first, payload) in expected {
-                let (got, got_payload) = raw.frame();
+                let (got, got_payload) = raw.next_frame();
                 assert_eq!((got, &got_payload[..]), (*first, *payload), "{what}, in pieces of {step}");
             }
             if expected.last().is_some_and(|(first, _)| *first == CLOSE) {
@@ -106,71 +69,11 @@ impl Echo {
     }
 }
 
-impl Drop for Echo {
-    fn drop(&mut self) {
-        self.handle.shut_down();
-        let ended = self.thread.take().map(JoinHandle::join);
-        assert!(matches!(ended, Some(Ok(()))) || std::thread::panicking(), "the server panicked");
-    }
-}
-
-/// A connection.
-struct Raw(TcpStream);
-
 impl Raw {
-    fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).expect("room");
-    }
-
-    fn take(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        self.0.read_exact(&mut bytes).expect("more");
-        bytes
-    }
-
-    /// The next frame: its first byte and its payload.
-    fn frame(&mut self) -> (u8, Vec<u8>) {
-        let header = self.take(2);
-        let len = match header[1] {
-            126 => self.take(2).iter().fold(0, |len, byte| len << 8 | usize::from(*byte)),
-            127 => self.take(8).iter().fold(0, |len, byte| len << 8 | usize::from(*byte)),
-            len => usize::from(len),
-        };
-        (header[0], self.take(len))
-    }
-
     /// Nothing else comes, and the connection ends without having failed.
     fn assert_ended(&mut self, what: &str) {
-        let mut rest = Vec::new();
-        // A reset would say that something was not read: a close frame before it may be lost.
-        self.0.read_to_end(&mut rest).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(rest, b"", "{what}");
+        assert_eq!(self.rest().unwrap_or_else(|error| panic!("{what}: {error}")), b"", "{what}");
     }
-}
-
-/// A masked frame with its length in the shortest form.
-fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    let len = payload.as_ref().len();
-    let form = match len {
-        0..=125 => 0,
-        126..=0xffff => 2,
-        _ => 8,
-    };
-    long_frame(first, form, payload)
-}
-
-/// A masked frame with its length in a form of so many bytes.
-fn long_frame(first: u8, form: usize, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    let payload = payload.as_ref();
-    let len = (payload.len() as u64).to_be_bytes();
-    let short = match form {
-        0 => len[7],
-        2 => 126,
-        _ => 127,
-    };
-    let key = [0x37, 0xfa, 0x21, 0x3d];
-    let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
-    [first, 0x80 | short].into_iter().chain(len[8 - form..].iter().copied()).chain(key).chain(masked).collect()
 }
 
 fn close(code: u16, reason: &[u8]) -> Vec<u8> {
@@ -183,9 +86,9 @@ fn messages_of_every_form_of_length_come_back() {
     for first in [TEXT, BINARY] {
         for len in [0, 1, 125, 126, 127, 128, 65_535, 65_536, MESSAGE_BYTES_MAX] {
             let payload = vec![if first == TEXT { b'*' } else { 0xfe }; len];
-            let mut raw = server.connect();
-            raw.send(&frame(first, &payload));
-            assert!(raw.frame() == (first, payload), "{first:#x} with {len} bytes");
+            let mut raw = server.open();
+            raw.send(frame(first, &payload));
+            assert!(raw.next_frame() == (first, payload), "{first:#x} with {len} bytes");
         }
     }
 }
@@ -195,20 +98,20 @@ fn a_message_comes_back_however_it_was_cut() {
     let server = serve();
     let payload = "Hellö €𝄞 ".repeat(7_000).into_bytes();
     for piece_len in [64, 1_000, 65_536] {
-        let mut raw = server.connect();
+        let mut raw = server.open();
         let pieces: Vec<_> = payload.chunks(piece_len).collect();
         for (at, piece) in pieces.iter().enumerate() {
             let first = if at == 0 { BEGIN } else { MIDDLE };
-            raw.send(&frame(if at + 1 == pieces.len() { first | END } else { first }, piece));
+            raw.send(frame(if at + 1 == pieces.len() { first | END } else { first }, piece));
         }
-        assert!(raw.frame() == (TEXT, payload.clone()), "in pieces of {piece_len}");
+        assert!(raw.next_frame() == (TEXT, payload.clone()), "in pieces of {piece_len}");
     }
     // One frame, in writes of any length.
-    let mut raw = server.connect();
+    let mut raw = server.open();
     for piece in frame(BINARY, &payload).chunks(997) {
         raw.send(piece);
     }
-    assert!(raw.frame() == (BINARY, payload));
+    assert!(raw.next_frame() == (BINARY, payload));
 }
 
 #[test]
@@ -368,10 +271,10 @@ fn a_close_that_may_not_be_sent_is_answered_with_what_is_wrong_about_it() {
 #[test]
 fn a_message_in_pieces_is_refused_with_1009_when_it_is_too_long() {
     let server = serve();
-    let mut raw = server.connect();
+    let mut raw = server.open();
     let half = vec![b'x'; MESSAGE_BYTES_MAX / 2];
-    raw.send(&[frame(BEGIN, &half), frame(MIDDLE, &half), frame(END, b"x")].concat());
-    assert_eq!(raw.frame(), (CLOSE, TOO_LARGE.to_be_bytes().to_vec()));
+    raw.send([frame(BEGIN, &half), frame(MIDDLE, &half), frame(END, b"x")].concat());
+    assert_eq!(raw.next_frame(), (CLOSE, TOO_LARGE.to_be_bytes().to_vec()));
     raw.assert_ended("too long");
 }
 
@@ -379,18 +282,18 @@ fn a_message_in_pieces_is_refused_with_1009_when_it_is_too_long() {
 fn a_flood_of_pings_and_empty_pieces_ends_with_1008() {
     let server = serve();
     for piece in [frame(PONG, b""), frame(PONG, [b'x'; 125])] {
-        let mut raw = server.connect();
-        raw.send(&piece.repeat(1_000));
-        raw.send(&frame(TEXT, b"a message in between"));
-        assert_eq!(raw.frame().0, TEXT);
-        raw.send(&piece.repeat(1_001));
-        assert_eq!(raw.frame(), (CLOSE, POLICY.to_be_bytes().to_vec()));
+        let mut raw = server.open();
+        raw.send(piece.repeat(1_000));
+        raw.send(frame(TEXT, b"a message in between"));
+        assert_eq!(raw.next_frame().0, TEXT);
+        raw.send(piece.repeat(1_001));
+        assert_eq!(raw.next_frame(), (CLOSE, POLICY.to_be_bytes().to_vec()));
         raw.assert_ended("pongs");
     }
-    let mut raw = server.connect();
-    raw.send(&frame(BEGIN, b""));
-    raw.send(&frame(MIDDLE, b"").repeat(1_000));
-    assert_eq!(raw.frame(), (CLOSE, POLICY.to_be_bytes().to_vec()));
+    let mut raw = server.open();
+    raw.send(frame(BEGIN, b""));
+    raw.send(frame(MIDDLE, b"").repeat(1_000));
+    assert_eq!(raw.next_frame(), (CLOSE, POLICY.to_be_bytes().to_vec()));
     raw.assert_ended("empty pieces");
 }
 
@@ -398,17 +301,16 @@ fn a_flood_of_pings_and_empty_pieces_ends_with_1008() {
 #[test]
 fn pings_that_are_not_read_are_cut_off_and_nobody_else_notices() {
     let server = serve();
-    let mut flooding = server.connect();
+    let mut flooding = server.open();
     let pings = frame(PING, [b'x'; 125]).repeat(1_000);
-    let cut = (0..400).find_map(|_| flooding.0.write_all(&pings).err());
+    let cut = (0..400).find_map(|_| flooding.stream.write_all(&pings).err());
     let error = cut.expect("an end before 400,000 pings are taken");
     assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
-    let mut other = server.connect();
-    other.send(&frame(TEXT, b"still here"));
-    assert_eq!(other.frame(), (TEXT, b"still here".to_vec()));
+    let mut other = server.open();
+    other.send(frame(TEXT, b"still here"));
+    assert_eq!(other.next_frame(), (TEXT, b"still here".to_vec()));
     // What was sent before the end is there, or lost with the reset; what counts is that it ends.
-    let mut rest = Vec::new();
-    if let Err(error) = flooding.0.read_to_end(&mut rest) {
+    if let Err(error) = flooding.rest() {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 }
@@ -416,9 +318,9 @@ fn pings_that_are_not_read_are_cut_off_and_nobody_else_notices() {
 #[test]
 fn an_echo_that_is_not_read_ends() {
     let server = serve();
-    let mut raw = server.connect();
+    let mut raw = server.open();
     let message = frame(BINARY, vec![0; 64 << 10]);
-    let sent = (0..10_000).position(|_| raw.0.write_all(&message).is_err());
+    let sent = (0..10_000).position(|_| !raw.send(&message));
     assert!(sent.is_some(), "the server took all of it");
 }
 
@@ -426,19 +328,18 @@ fn an_echo_that_is_not_read_ends() {
 fn an_echo_that_nobody_speaks_to_ends() {
     let short = Duration::from_millis(100);
     let server = serve_with(Config { ping_interval: short, ping_timeout: short, ..Config::default() });
-    let mut mute = server.connect();
-    assert_eq!(mute.frame(), (CLOSE, Vec::new()));
-    mute.send(&frame(CLOSE, b""));
+    let mut mute = server.open();
+    assert_eq!(mute.next_frame(), (CLOSE, Vec::new()));
+    mute.send(frame(CLOSE, b""));
     mute.assert_ended("mute");
 }
 
 #[test]
 fn a_client_that_ends_its_side_is_let_go() {
     let server = serve();
-    let mut raw = server.connect();
-    raw.send(&frame(BEGIN, b"Hel"));
-    raw.0.shutdown(Shutdown::Write).expect("an open connection");
-    let mut rest = Vec::new();
-    raw.0.read_to_end(&mut rest).expect("an end");
+    let mut raw = server.open();
+    raw.send(frame(BEGIN, b"Hel"));
+    raw.stream.shutdown(Shutdown::Write).expect("an open connection");
+    let rest = raw.rest().expect("an end");
     assert!(rest.is_empty() || rest[0] == CLOSE, "{rest:?}");
 }
