@@ -1,51 +1,27 @@
 //! What options and hooks change in the answers over HTTP, over loopback (rows E1 and E13 to E19, T19 and those of section 1i of
 //! the measured facts). The same against the official server, byte for byte: `tests/js/oracle/options.mjs`.
 
-use core::net::SocketAddr;
+mod common;
+
 use core::time::Duration;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
-use std::thread::JoinHandle;
 
 use async_tungstenite::tungstenite::{self, WebSocket};
+use common::{Answer, OPEN, PATIENCE, Running, run};
 use sprat::config::{Cors, Origins};
-use sprat::{Config, ErrorContext, Handle, Hooks, Io, MiddlewareAnswer, ResponseHeaders, Step, smol};
-
-const PATIENCE: Duration = Duration::from_secs(10);
-const OPEN: &str = "/socket.io/?EIO=4&transport=polling";
-
-/// A running server. It ends with the test.
-struct Running {
-    handle: Handle,
-    address: SocketAddr,
-    thread: Option<JoinHandle<()>>,
-}
+use sprat::{Config, ErrorContext, Hooks, MiddlewareAnswer, ResponseHeaders, Step, smol};
 
 /// A server that answers `echo`.
 fn serve(config: Config, set_up: impl FnOnce(&mut Hooks) + Send + 'static) -> Running {
-    let (started, is_started) = channel();
-    let config = Config { listen: vec!["127.0.0.1:0".parse().expect("an address")], ..config };
-    let thread = std::thread::spawn(move || {
-        let (mut io, mut hooks) = (Io::new(), Hooks::new());
+    run(config, |io| {
+        let mut hooks = Hooks::new();
         set_up(&mut hooks);
-        let handle = io.handle();
         io.hooks(hooks);
-        io.on_ready(move |addresses| started.send((handle, addresses[0])).expect("somebody waits"));
         io.on("echo", |socket, text: String, _ack| socket.emit("echo", text));
         io.on("plain", |socket, text: String, _ack| socket.compress(false).emit("plain", text));
-        io.run(config).expect("a server that starts");
-    });
-    let (handle, address) = is_started.recv_timeout(PATIENCE).expect("a server that starts");
-    Running { handle, address, thread: Some(thread) }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.shut_down();
-        let ended = self.thread.take().map(JoinHandle::join);
-        assert!(matches!(ended, Some(Ok(()))) || std::thread::panicking(), "the server panicked");
-    }
+    })
 }
 
 impl Running {
@@ -55,46 +31,26 @@ impl Running {
 
     /// A request on a connection of its own, and its answer.
     fn request(&self, method: &str, target: &str, fields: &[&str], body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
         let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
-        let len = body.len();
-        let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len}\r\n{fields}\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).expect("room for a request");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("an answer and its end");
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
-        let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII");
-        Answer { head, body: bytes[end + 4..].to_vec() }
+        let len = if body.is_empty() { "Content-Length: 0\r\n" } else { "" };
+        let mut raw = self.connect();
+        let answer = raw.ask(method, target, &format!("Connection: close\r\n{len}{fields}"), body);
+        assert_eq!(raw.rest().expect("an end"), b"");
+        answer
     }
 
     /// The session that a client over polling has begun, in `/`.
     fn session(&self) -> String {
-        let open = self.get(OPEN, &[]).text();
+        let open = self.get(OPEN, &[]).body;
         let sid = open.split('"').nth(3).expect("a sid");
         let target = format!("{OPEN}&sid={sid}");
-        assert_eq!(self.request("POST", &target, &[], "40").text(), "ok");
-        assert!(self.get(&target, &[]).text().starts_with("40{"));
+        assert_eq!(self.request("POST", &target, &[], "40").body, "ok");
+        assert!(self.get(&target, &[]).body.starts_with("40{"));
         target
     }
 }
 
-struct Answer {
-    head: String,
-    body: Vec<u8>,
-}
-
 impl Answer {
-    fn status(&self) -> &str {
-        &self.head[9..12]
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).expect("text")
-    }
-
     /// The values of a header field, in order.
     fn fields(&self, name: &str) -> Vec<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
@@ -111,11 +67,11 @@ fn allow_request_takes_its_time_and_refuses_with_its_own_message() {
         });
     });
     let refused = server.get(OPEN, &[]);
-    assert_eq!((refused.status(), refused.text().as_str()), ("403", r#"{"code":4,"message":"no \"token\""}"#));
+    assert_eq!((refused.status(), refused.body.as_str()), ("403", r#"{"code":4,"message":"no \"token\""}"#));
     assert_eq!(refused.fields("Content-Type"), ["application/json"]);
     assert_eq!(server.get(&format!("{OPEN}&token=good"), &[]).status(), "200");
     // What is wrong anyway is not asked about.
-    assert_eq!(server.get("/socket.io/?EIO=4", &[]).text(), r#"{"code":0,"message":"Transport unknown"}"#);
+    assert_eq!(server.get("/socket.io/?EIO=4", &[]).body, r#"{"code":0,"message":"Transport unknown"}"#);
 }
 
 #[test]
@@ -123,9 +79,9 @@ fn generate_id_chooses_the_id_or_refuses() {
     let server = serve(Config::default(), |hooks| {
         hooks.generate_id(|request| sprat::Sid::from_text(&request.query("wish")?));
     });
-    let open = server.get(&format!("{OPEN}&wish=a-wish_of-20-letters"), &[]).text();
+    let open = server.get(&format!("{OPEN}&wish=a-wish_of-20-letters"), &[]).body;
     assert!(open.starts_with(r#"0{"sid":"a-wish_of-20-letters","#), "{open}");
-    assert_eq!(server.get(OPEN, &[]).text(), r#"{"code":3,"message":"Bad request"}"#);
+    assert_eq!(server.get(OPEN, &[]).body, r#"{"code":3,"message":"Bad request"}"#);
 }
 
 #[test]
@@ -164,16 +120,16 @@ fn middlewares_answer_refuse_or_let_requests_go_on_in_their_order() {
     });
     let target = server.session();
     let post = server.request("POST", &target, &[], r#"42["echo","1"]"#);
-    assert_eq!((post.text().as_str(), post.fields("x-first")), ("ok", vec!["POST"]));
-    assert_eq!(server.get(&target, &[]).text(), r#"42["echo","1"]"#);
+    assert_eq!((post.body.as_str(), post.fields("x-first")), ("ok", vec!["POST"]));
+    assert_eq!(server.get(&target, &[]).body, r#"42["echo","1"]"#);
 
     let answered = server.get(&format!("{OPEN}&step=answer"), &[]);
-    assert_eq!((answered.status(), answered.text().as_str()), ("401", "who are you?"));
+    assert_eq!((answered.status(), answered.body.as_str()), ("401", "who are you?"));
     assert_eq!((answered.fields("Content-Type"), answered.fields("x-first")), (vec!["text/plain"], vec!["GET"]));
     assert_eq!(server.get(&format!("{OPEN}&step=nonsense"), &[]).status(), "500");
 
     let failed = server.get(&format!("{OPEN}&step=fail"), &[]);
-    assert_eq!((failed.status(), failed.text().as_str()), ("400", r#"{"code":3,"message":"Bad request"}"#));
+    assert_eq!((failed.status(), failed.body.as_str()), ("400", r#"{"code":3,"message":"Bad request"}"#));
     assert_eq!(errors.recv_timeout(PATIENCE), Ok((3, ErrorContext::MiddlewareFailure)));
     let upgrade = [
         "Connection: Upgrade",
@@ -182,7 +138,7 @@ fn middlewares_answer_refuse_or_let_requests_go_on_in_their_order() {
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ];
     let failed = server.get("/socket.io/?EIO=4&transport=websocket&step=fail", &upgrade);
-    assert_eq!((failed.status(), failed.text().as_str()), ("400", "Bad request"));
+    assert_eq!((failed.status(), failed.body.as_str()), ("400", "Bad request"));
     // Pages do not go that way.
     assert_eq!(server.get("/?step=fail", &[]).status(), "200");
 }
@@ -216,7 +172,7 @@ fn the_cookie_is_set_by_the_handshake_alone() {
     let config = Config { cookie: Some("io".parse().expect("a cookie")), ..Config::default() };
     let server = serve(config, |_| ());
     let open = server.get(OPEN, &[]);
-    let text = open.text();
+    let text = &open.body;
     let sid = text.split('"').nth(3).expect("a sid");
     assert_eq!(open.fields("Set-Cookie"), [format!("io={sid}; Path=/; HttpOnly; SameSite=Lax")]);
     let post = server.request("POST", &format!("{OPEN}&sid={sid}"), &[], "40");
@@ -245,7 +201,7 @@ fn cors_allows_the_origins_on_its_list_and_is_off_by_default() {
     assert_eq!(preflight.fields("Access-Control-Allow-Headers"), ["x-test"]);
 
     let server = serve(Config::default(), |_| ());
-    assert_eq!(server.request("OPTIONS", OPEN, &[OURS], "").text(), r#"{"code":2,"message":"Bad handshake method"}"#);
+    assert_eq!(server.request("OPTIONS", OPEN, &[OURS], "").body, r#"{"code":2,"message":"Bad handshake method"}"#);
     assert!(server.get(OPEN, &[OURS]).fields("Access-Control-Allow-Origin").is_empty());
 }
 
@@ -260,14 +216,14 @@ fn polls_are_compressed_from_the_threshold_on() {
         (2_000, "br", vec![]),
     ] {
         let event = format!(r#"42["echo","{}"]"#, "x".repeat(len));
-        assert_eq!(server.request("POST", &target, &[], &event).text(), "ok");
+        assert_eq!(server.request("POST", &target, &[], &event).body, "ok");
         let answer = server.get(&target, &[&format!("Accept-Encoding: {accepted}")]);
         assert_eq!(answer.fields("Content-Encoding"), coding, "{len} {accepted}");
         let mut text = String::new();
         match coding.first() {
-            Some(&"gzip") => flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut text),
-            Some(_) => flate2::read::ZlibDecoder::new(&answer.body[..]).read_to_string(&mut text),
-            None => (&answer.body[..]).read_to_string(&mut text),
+            Some(&"gzip") => flate2::read::GzDecoder::new(&answer.bytes[..]).read_to_string(&mut text),
+            Some(_) => flate2::read::ZlibDecoder::new(&answer.bytes[..]).read_to_string(&mut text),
+            None => (&answer.bytes[..]).read_to_string(&mut text),
         }
         .unwrap();
         assert_eq!(text, event, "{len} {accepted}");
@@ -284,11 +240,11 @@ fn a_poll_is_compressed_unless_no_packet_in_it_may_be() {
         (format!("42[\"plain\",\"{long}\"]\x1e42[\"plain\",\"a\"]"), vec![]),
         (format!("42[\"plain\",\"{long}\"]\x1e42[\"echo\",\"a\"]"), vec!["gzip"]),
     ] {
-        assert_eq!(server.request("POST", &target, &[], &body).text(), "ok");
+        assert_eq!(server.request("POST", &target, &[], &body).body, "ok");
         let answer = server.get(&target, &["Accept-Encoding: gzip"]);
         assert_eq!(answer.fields("Content-Encoding"), coding);
         if coding.is_empty() {
-            assert_eq!(answer.text(), body);
+            assert_eq!(answer.body, body);
         }
     }
 }
@@ -311,7 +267,7 @@ fn no_client_script_is_served_where_none_is_wanted() {
     assert_eq!(status(&serve(Config::default(), |_| ())), "200");
     let server = serve(Config { serve_client: false, ..Config::default() }, |_| ());
     assert_eq!(status(&server), "400");
-    assert_eq!(server.get("/socket.io/socket.io.js", &[]).text(), r#"{"code":0,"message":"Transport unknown"}"#);
+    assert_eq!(server.get("/socket.io/socket.io.js", &[]).body, r#"{"code":0,"message":"Transport unknown"}"#);
 }
 
 #[test]
@@ -341,7 +297,7 @@ fn watched(config: Config) -> (Running, impl Fn(&str)) {
 
 impl Running {
     fn websocket(&self, target: &str) -> WebSocket<TcpStream> {
-        let stream = TcpStream::connect(self.address).expect("a connection");
+        let stream = self.connect().stream;
         stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
         let url = format!("ws://localhost{}", target.replace("transport=polling", "transport=websocket"));
         tungstenite::client(url, stream).expect("a WebSocket").0
