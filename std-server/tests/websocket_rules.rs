@@ -81,6 +81,31 @@ fn close(code: u16, reason: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn who_asks_for_a_websocket_wrongly_is_told_so() {
+    let echo = serve();
+    let good = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (method, fields, version) in [
+        ("GET", "Sec-WebSocket-Version: 13\r\n", ""),
+        ("GET", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAA\r\n", ""),
+        ("GET", "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "13"),
+        ("POST", good, ""),
+        ("GET", &format!("{good}{good}"), ""),
+        ("GET", &format!("Content-Length: 2\r\n{good}"), ""),
+    ] {
+        let mut stream = TcpStream::connect(echo.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
+        let head = format!(
+            "{method} / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{fields}\r\n"
+        );
+        stream.write_all(head.as_bytes()).expect("room for a head");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer and the end");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{fields}: {answer}");
+        assert_eq!(answer.contains("\r\nSec-WebSocket-Version: 13\r\n"), version == "13", "{fields}: {answer}");
+    }
+}
+
+#[test]
 fn messages_of_every_form_of_length_come_back() {
     let server = serve();
     for first in [TEXT, BINARY] {

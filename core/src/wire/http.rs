@@ -223,14 +223,35 @@ fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// One `Host` (RFC 9112 section 3.2), which only HTTP/1.0 may leave out, of characters that RFC 3986 has in a host and port.
+/// One `Host` (RFC 9112 section 3.2), which only HTTP/1.0 may leave out.
 fn check_host(host: Option<&[u8]>, version: u8) -> Result<(), PeerError> {
-    let is_good = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
     match host {
         None if version == 0 => Ok(()),
-        Some(host) if host.iter().all(is_good) => Ok(()),
+        Some(host) if is_host(host) => Ok(()),
         _ => Err(PeerError::HttpHead),
     }
+}
+
+/// Whether this is a host and perhaps a port, of the characters that RFC 3986 section 3.2 has in each.
+fn is_host(value: &[u8]) -> bool {
+    let is_in = |text: &[u8], marks: &[u8]| text.iter().all(|b| b.is_ascii_alphanumeric() || marks.contains(b));
+    // The colons of an IPv6 address stand in brackets.
+    let (is_good, behind) = match value.strip_prefix(b"[") {
+        Some(rest) => match rest.iter().position(|&byte| byte == b']') {
+            Some(end) => (is_in(rest.get(..end).unwrap_or_default(), b":.-_~%"), rest.get(end + 1..)),
+            None => (false, None),
+        },
+        None => {
+            let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
+            (is_in(value.get(..end).unwrap_or_default(), b"-._~%!$&'()*+,;="), value.get(end..))
+        }
+    };
+    is_good
+        && match behind.unwrap_or_default() {
+            [] => true,
+            [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
+            _ => false,
+        }
 }
 
 /// The length of the body (RFC 9112 section 6.3), refused wherever two servers in a row could disagree about it.
@@ -342,7 +363,9 @@ impl<'a> RequestHead<'a> {
         // 16 bytes of base64 are 22 characters and two for padding.
         let digits = key.strip_suffix("==")?;
         let is_base64 = digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
-        (version == b"13" && self.method == "GET" && digits.len() == 22 && is_base64).then_some(key)
+        // What stands behind the head is frames: a body would be taken for some, by us or by a proxy.
+        let is_alone = matches!(self.known.body, Body::None | Body::Length(0));
+        (version == b"13" && self.method == "GET" && digits.len() == 22 && is_base64 && is_alone).then_some(key)
     }
 
     fn headers_named(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {

@@ -117,7 +117,8 @@ fn authority(origin: &[u8]) -> &[u8] {
 /// A host without its port.
 fn host_name(host: &[u8]) -> &[u8] {
     // The colons in an IPv6 address stand before its bracket.
-    let port = host.iter().rposition(|byte| matches!(byte, b':' | b']')).filter(|at| host[*at] == b':');
+    let colon = host.iter().rposition(|byte| matches!(byte, b':' | b']')).filter(|at| host[*at] == b':');
+    let port = colon.filter(|at| host[at + 1..].iter().all(u8::is_ascii_digit));
     port.map_or(host, |at| &host[..at])
 }
 
@@ -216,6 +217,8 @@ mod tests {
             ("none", "https://a.example.evil.example", "a.example", false),
             ("none", "https://evil.example:443", "a.example:443", false),
             ("none", "https://a.example@evil.example", "a.example", false),
+            ("none", "https://a.example:80.evil.example", "a.example:80", false),
+            ("none", "https://a.example:80@evil.example", "a.example:80", false),
             ("none", "null", "a.example", false),
             ("none", "null", "null", false),
             ("none", "https://", "a.example", false),

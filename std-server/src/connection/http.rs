@@ -213,9 +213,13 @@ impl<A: App> Connection<A> {
             self.incoming.consume(len);
             return self.engine_answer(brought, request).await;
         }
-        if site.hooks.echo_websockets && matches!(request.websocket, Some(Ok(_))) {
+        if site.hooks.echo_websockets
+            && let Some(wanted) = request.websocket
+        {
             self.incoming.consume(len);
-            return Self::upgrade(Behind::Echo, &request);
+            let Err(bad) = wanted else { return Self::upgrade(Behind::Echo, &request) };
+            let response = bad.response(&mut request);
+            return self.respond(&response, response.body.as_bytes(), &mut request).await;
         }
         let fields = if is_script { site.cors.fields(head.origin()) } else { String::new() };
         let response = page(&site.pages, &head).await;
@@ -232,8 +236,7 @@ impl<A: App> Connection<A> {
         if let Some(Err(bad)) = request.websocket
             && self.line.check(head).is_ok()
         {
-            request.fields.push_str(bad.field());
-            return Err(Response { status: 400, content_type: Some("text/html"), body: bad.message(), close: true });
+            return Err(bad.response(request));
         }
         let id = self.line.request(head, self.client);
         if let (Some(told), Some(refusal)) = (&self.site.hooks.connection_error, self.line.refusal()) {

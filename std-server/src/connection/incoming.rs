@@ -150,8 +150,8 @@ impl Unread {
     pub(super) async fn read(&mut self, incoming: &mut Incoming, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
         let mut body = Vec::new();
         let mut is_too_long = false;
-        self.each(incoming, &mut |piece| {
-            is_too_long = body.len() + piece.len() > bytes_max;
+        self.each(incoming, &mut |piece, announced| {
+            is_too_long = announced.saturating_add((body.len() + piece.len()) as u64) > bytes_max as u64;
             if !is_too_long {
                 body.extend_from_slice(piece);
             }
@@ -169,23 +169,24 @@ impl Unread {
     /// Reads and forgets the rest, if it is short. Returns whether it was.
     pub(super) async fn forget(&mut self, incoming: &mut Incoming) -> io::Result<bool> {
         let mut total = 0;
-        self.each(incoming, &mut |piece| {
+        self.each(incoming, &mut |piece, announced| {
             total += piece.len();
-            total <= UNREAD_BYTES_MAX
+            announced.saturating_add(total as u64) <= UNREAD_BYTES_MAX as u64
         })
         .await?;
         Ok(self.is_nothing())
     }
 
-    /// Hands over the rest piece by piece until there is none, or `take` wants no more.
-    async fn each(&mut self, incoming: &mut Incoming, take: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
+    /// Hands over the rest piece by piece, each with how many bytes are announced behind it, until there is none, or `take`
+    /// wants no more.
+    async fn each(&mut self, incoming: &mut Incoming, take: &mut dyn FnMut(&[u8], u64) -> bool) -> io::Result<()> {
         while !self.is_nothing() {
             let (used, goes_on) = match self {
                 Self::Nothing => return Ok(()),
                 Self::Length(left) => {
                     let len = incoming.received.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= len as u64;
-                    (len, len == 0 || take(&incoming.received[..len]))
+                    (len, len == 0 || take(&incoming.received[..len], *left))
                 }
                 Self::Chunked(decoder) => {
                     // All chunks that are there, so that what is left is moved once, however small they are.
@@ -195,8 +196,11 @@ impl Unread {
                         let (len, chunk) = decoder.decode(&incoming.received[used..]).map_err(malformed)?;
                         used += len;
                         match chunk {
-                            Chunk::Data(data) => goes_on = take(data),
-                            Chunk::Partial => break,
+                            Chunk::Data(data) => goes_on = take(data, decoder.announced()),
+                            Chunk::Partial => {
+                                goes_on = take(b"", decoder.announced());
+                                break;
+                            }
                             Chunk::End => {
                                 *self = Self::Nothing;
                                 break;

@@ -16,11 +16,16 @@ const OTHER_SITE: Response =
     Response { status: 403, content_type: Some("text/html"), body: "Origin not allowed", close: true };
 
 impl<A: App> Site<A> {
-    /// Whether the page that a request is from may open a WebSocket. A proxy may have put another host into its place.
+    /// Whether the page that a request is from may open a WebSocket. A proxy may have put another host into its place. Of
+    /// several origins, which no browser names, each must be one that may.
     pub(super) fn admits_page(&self, head: &RequestHead<'_>, address: SocketAddr) -> bool {
-        let Some(origin) = head.origin() else { return true };
+        if head.origin().is_none() {
+            return true;
+        }
         let host = head.header("x-forwarded-host").filter(|_| self.peers.is_trusted(address.ip()));
-        self.cors.admits(Some(origin), host.or(head.header("host")))
+        let host = host.or(head.header("host"));
+        let mut origins = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case(b"origin"));
+        origins.all(|(_, origin)| self.cors.admits(Some(origin), host))
     }
 }
 

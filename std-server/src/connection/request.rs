@@ -2,9 +2,9 @@
 
 use core::net::SocketAddr;
 
-use sprat_core::App;
 use sprat_core::wire::http::{Query, RequestHead};
 use sprat_core::wire::websocket;
+use sprat_core::{App, Response};
 
 use crate::connection::http::Site;
 use crate::connection::incoming::Unread;
@@ -38,7 +38,13 @@ pub(super) enum BadUpgrade {
 }
 
 impl BadUpgrade {
-    pub(super) const fn message(self) -> &'static str {
+    /// The answer, of which a part stands in the fields of the request.
+    pub(super) fn response(self, request: &mut Request) -> Response {
+        request.fields.push_str(self.field());
+        Response { status: 400, content_type: Some("text/html"), body: self.message(), close: true }
+    }
+
+    const fn message(self) -> &'static str {
         match self {
             Self::Key => "Missing or invalid Sec-WebSocket-Key header",
             Self::Version => "Missing or invalid Sec-WebSocket-Version header",
@@ -46,7 +52,7 @@ impl BadUpgrade {
     }
 
     /// What else the answer says (RFC 6455, section 4.2.2).
-    pub(super) const fn field(self) -> &'static str {
+    const fn field(self) -> &'static str {
         match self {
             Self::Key => "",
             Self::Version => "\r\nSec-WebSocket-Version: 13",

@@ -25,6 +25,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("400", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"),
     ("400", "GET / HTTP/1.1\r\nHost: a,\tb\r\n\r\n"),
     ("400", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
+    ("400", "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"),
+    ("400", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"),
     ("400", "GET / HTTP/1.1\r\nHost: a@b\u{e9}\r\n\r\n"),
     // Blanks before the colon, folded lines, torn lines (sections 5.1, 5.2, 2.2).
     ("400", "GET / HTTP/1.1\r\nHost : x\r\n\r\n"),
@@ -87,6 +89,36 @@ fn malformed_chunks_end_connection_and_session() {
         assert!(raw.try_answer().is_none(), "{chunks:?}");
         assert_eq!(server.connect().ask("GET", &target, "", "").status(), "400", "{chunks:?}");
     }
+}
+
+#[test]
+fn a_chunk_that_is_too_long_is_refused_when_it_is_announced() {
+    let server = Server::start(&["--max-payload", "1000"]);
+    let target = server.join_polling();
+    for chunks in ["3e9\r\n", "ffffffffffffffff\r\n4", "1\r\n4\r\n3e8\r\n"] {
+        let mut raw = server.connect();
+        raw.send(format!("POST {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}").as_bytes());
+        assert_eq!(raw.answer().status(), "413", "{chunks:?}");
+    }
+    // As long as it may be.
+    let packet = format!("42[\"x\",\"{}\"]", "x".repeat(990));
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n1f4\r\n{}\r\n1f4\r\n{}\r\n0\r\n\r\n",
+        &packet[..500],
+        &packet[500..]
+    );
+    let mut raw = server.connect();
+    raw.send(format!("POST {target} HTTP/1.1\r\nHost: x\r\n{chunked}").as_bytes());
+    assert_eq!(raw.answer().body, "ok");
+}
+
+#[test]
+fn a_websocket_is_not_begun_behind_a_body() {
+    let server = Server::start(&[]);
+    for body in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
+        assert_eq!(server.upgrade(body).answer().status(), "400", "{body}");
+    }
+    assert_eq!(server.upgrade("Content-Length: 0\r\n").answer().status(), "101");
 }
 
 #[test]
@@ -155,6 +187,9 @@ fn pages_of_other_sites_get_no_websocket() {
         ("https://evil.example", "403"),
         ("https://localhost.evil.example", "403"),
         ("null", "403"),
+        ("http://localhost:80.evil.example", "403"),
+        ("http://localhost\r\nOrigin: https://evil.example", "403"),
+        ("https://evil.example\r\nOrigin: http://localhost", "403"),
     ] {
         assert_eq!(status(origin), expected, "{origin}");
     }

@@ -89,6 +89,11 @@ impl ChunkedDecoder {
         }
     }
 
+    /// How many bytes of the chunk that has begun are still to come.
+    pub const fn announced(&self) -> u64 {
+        if matches!(self.state, State::Data) { self.remaining } else { 0 }
+    }
+
     fn took(&mut self, len: usize) {
         self.remaining = self.remaining.saturating_sub(len as u64);
         if self.remaining == 0 {

@@ -118,6 +118,15 @@ fn what_is_ambiguous_is_refused() {
         "Host: a/b",
         "Host: user@a",
         "Host: a\u{e9}",
+        "Host: a:b",
+        "Host: a:80:80",
+        "Host: a:123456",
+        "Host: [::1",
+        "Host: ::1",
+        "Host: [::1]80",
+        "Host: [a]b]",
+        "Host: a]",
+        "Host: [a/b]",
         "Host: a\r\nContent-Length: 1\r\nContent-Length: 1",
         "Host: a\r\nContent-Length: 1\r\nContent-length: 2",
         "Host: a\r\nContent-Length: 1, 1",
@@ -237,6 +246,8 @@ fn upgrades_are_recognised_and_checked() {
     }
     for (from, to) in [
         ("GET", "POST"),
+        ("Host:", "Content-Length: 1\r\nHost:"),
+        ("Host:", "Transfer-Encoding: chunked\r\nHost:"),
         ("Version: 13", "Version: 8"),
         ("Version: 13", "Version: 13, 8"),
         ("Sec-WebSocket-Version: 13\r\n", ""),
@@ -324,6 +335,18 @@ fn chunks_are_put_together_however_they_arrive() {
             assert!(matches!(unchunked(&coded[..end], 7), Ok((_, None))), "{coded:?} cut at {end}");
         }
     }
+}
+
+#[test]
+fn what_is_announced_of_a_chunk_is_known_before_it_comes() {
+    let mut decoder = ChunkedDecoder::new();
+    for (coded, announced) in [("f", 0), ("f\r\n", 0xff), ("abc", 0xfc), (&"x".repeat(0xfc), 0), ("\r\n", 0), ("8", 0)]
+    {
+        let used = decoder.decode(coded.as_bytes()).map(|(used, _)| used);
+        assert_eq!((used, decoder.announced()), (Ok(coded.len()), announced), "{coded}");
+    }
+    assert_eq!(decoder.decode(b"000000000000000\r\n"), Ok((17, Chunk::Partial)));
+    assert_eq!(decoder.announced(), 0x8000_0000_0000_0000);
 }
 
 #[test]
