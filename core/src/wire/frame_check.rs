@@ -98,6 +98,11 @@ impl FrameChecker {
         Ok(())
     }
 
+    /// Whether all bytes so far are whole messages and control frames.
+    pub const fn is_between_messages(&self) -> bool {
+        matches!(self.place, Place::Header(_, 0)) && self.message.is_none()
+    }
+
     /// Judges some bytes, at most to the end of a frame, and returns the others.
     fn step<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], PeerError> {
         match self.place {

@@ -32,6 +32,11 @@ impl Judged {
         self.wrong
     }
 
+    /// Whether all that has come is whole messages: who has read it keeps nothing of it.
+    pub(super) const fn is_between_messages(&self) -> bool {
+        self.wrong.is_none() && self.checker.is_between_messages()
+    }
+
     /// Judges bytes of the peer. Returns how many of them may be passed on.
     pub(super) fn judge(&mut self, bytes: &[u8]) -> usize {
         match self.checker.check(bytes) {

@@ -28,6 +28,8 @@ use crate::reactor::Timer;
 
 /// Bytes read at once. It is what an idle connection keeps, so it is small; a longer message gets the room it needs.
 const READ_BUFFER_BYTES: usize = 1_024;
+/// From this length on a message makes its connection forget the room that it needed. What is shorter is not counted either.
+const LONG_MESSAGE_BYTES_MIN: usize = 4 << 10;
 /// Bytes of pongs that may wait; a peer that pings and does not read is cut off.
 const CONTROL_BUFFER_BYTES_MAX: usize = 1 << 10;
 /// How long what follows a CONNECT is held back. Many who speak the protocol by hand begin to listen for events when they have
@@ -91,14 +93,37 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
     WebSocketStream::from_partially_read(stream, received, Role::Server, Some(config)).await
 }
 
+/// The same WebSocket with an empty buffer of the first size: tungstenite's keeps the size of the longest message for ever.
+/// Nothing may be in it.
+async fn renewed(socket: WebSocketStream<Judged>) -> WebSocketStream<Judged> {
+    let config = *socket.get_config();
+    WebSocketStream::from_raw_socket(socket.into_inner(), Role::Server, Some(config)).await
+}
+
 fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint + 'static) -> Serving {
     socket.get_mut().stream.reserve(true);
     let outgoing = Outgoing::beginning_with(head.into());
-    let mut link = Link { socket, endpoint, outgoing, may_have_more: true, pause: None, hold: None, is_last: false };
+    let mut link = Link {
+        socket,
+        endpoint,
+        outgoing,
+        may_have_more: true,
+        pause: None,
+        hold: None,
+        is_last: false,
+        was_long: false,
+    };
     link.fill();
     // An async function would keep room for its arguments beside the link that is made of them.
     Box::pin(async move {
-        let end = core::future::poll_fn(|cx| link.poll(cx)).await;
+        let end = loop {
+            let end = core::future::poll_fn(|cx| link.poll(cx)).await;
+            if !matches!(end, End::OfLongMessages) {
+                break end;
+            }
+            link.socket = Box::pin(renewed(link.socket)).await;
+            (link.was_long, link.may_have_more) = (false, true);
+        };
         // Rare, and larger than what an idle connection is to keep.
         Box::pin(finish(&mut link, end)).await;
     })
@@ -106,7 +131,7 @@ fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endp
 
 async fn finish(link: &mut Link<impl Endpoint>, end: End) {
     let code = match end {
-        End::ByServer => None,
+        End::ByServer | End::OfLongMessages => None,
         End::ByPeer => {
             link.send_last().await;
             link.endpoint.lost(CloseReason::TransportClose);
@@ -132,10 +157,12 @@ async fn finish(link: &mut Link<impl Endpoint>, end: End) {
     }
 }
 
-/// How a WebSocket came to its end.
+/// How a WebSocket came to its end, or to the end of what it reads with.
 enum End {
     ByPeer,
     ByServer,
+    /// The peer has sent long messages, and all of them are read: it goes on with a new buffer.
+    OfLongMessages,
     /// The peer broke the protocol, which a close code tells it, or the connection failed.
     Failed(Option<CloseCode>),
 }
@@ -152,6 +179,8 @@ struct Link<E> {
     hold: Option<Box<Timer>>,
     /// The connection ends: what can be sent is sent now or never.
     is_last: bool,
+    /// A long message was read, whose room is kept.
+    was_long: bool,
 }
 
 impl<E: Endpoint> Link<E> {
@@ -208,7 +237,8 @@ impl<E: Endpoint> Link<E> {
                 Poll::Ready(None) => return Poll::Ready(End::ByPeer),
                 Poll::Pending => {
                     self.may_have_more = false;
-                    return Poll::Pending;
+                    let may_forget = self.was_long && self.is_read_to_the_end();
+                    return if may_forget { Poll::Ready(End::OfLongMessages) } else { Poll::Pending };
                 }
             }
         }
@@ -221,6 +251,7 @@ impl<E: Endpoint> Link<E> {
         if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
             self.socket.get_mut().stream.settle();
         }
+        self.was_long |= message.len() >= LONG_MESSAGE_BYTES_MIN;
         let wait = match message {
             Message::Text(text) => self.endpoint.message(app::Message::Text(text.as_str())),
             Message::Binary(bytes) => self.endpoint.message(app::Message::Binary(&bytes)),
@@ -303,6 +334,12 @@ impl<E: Endpoint> Link<E> {
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// Whether tungstenite, which has read what there is, keeps nothing of it, and has nothing to write.
+    fn is_read_to_the_end(&self) -> bool {
+        let judged = self.socket.get_ref();
+        judged.is_between_messages() && !judged.stream.is_control_waiting()
     }
 
     fn end_of(&self, error: &Error) -> End {

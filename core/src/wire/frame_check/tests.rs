@@ -142,6 +142,26 @@ fn frames_before_the_wrong_one_are_good() {
 }
 
 #[test]
+fn it_knows_when_nothing_has_come_in_part() {
+    let begun = [frame(0x01, b"a"), frame(0x89, b"ping")].concat();
+    let whole = [frame(0x81, b"a"), frame(0x89, b"ping"), begun.clone(), frame(0x80, b"b")].concat();
+    for step in [1, whole.len()] {
+        let mut checker = FrameChecker::new(1_000);
+        assert!(checker.is_between_messages());
+        for piece in whole.chunks(step) {
+            assert_eq!(checker.check(piece), Ok(()));
+        }
+        assert!(checker.is_between_messages());
+        // Neither behind a piece of a message nor in a frame.
+        for part in [&begun[..], &begun[..3], &begun[..begun.len() - 1], &frame(0x82, b"abc")[..8]] {
+            let mut checker = checker.clone();
+            assert_eq!(checker.check(part), Ok(()));
+            assert!(!checker.is_between_messages(), "{part:?}");
+        }
+    }
+}
+
+#[test]
 fn a_flood_of_frames_that_carry_nothing_is_refused() {
     let judge = |frames: &[Vec<u8>]| {
         let mut checker = FrameChecker::new(3);
