@@ -249,6 +249,11 @@ impl<A: App, M: Memory> Server<A, M> {
         self.sockets.engine.is_crowded(now)
     }
 
+    /// Whether a session is still there, whatever its transport.
+    pub fn has_session(&self, session: SessionId) -> bool {
+        self.sockets.engine.find(session).is_some()
+    }
+
     /// Whether a transport is still one of its session. The frames of what was taken for it last as long, and until
     /// [`Input::Flushed`].
     pub fn is_attached(&self, transport: TransportId) -> bool {

@@ -97,7 +97,8 @@ pub(crate) enum Packet {
 }
 
 impl Packet {
-    fn payload(&self) -> Bytes {
+    /// The bytes of the packet, as they lie.
+    pub(crate) fn payload(&self) -> Bytes {
         match self {
             Self::Binary(bytes) | Self::BinaryAsText(bytes) => bytes.clone(),
             Self::Text(text) => text.payload(),

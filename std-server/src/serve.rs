@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, ConfigProblem};
 use crate::connection::date::Date;
 use crate::connection::http::{self, Site};
+use crate::connection::packets::Compressed;
 use crate::door::Arrivals;
 use crate::engine::Engine;
 use crate::hooks::Hooks;
@@ -136,6 +137,7 @@ pub(crate) fn serve_with<A: App + 'static>(
         cors: config.cors.clone(),
         cookie: config.cookie.clone(),
         compressed_bytes_min: config.compressed_bytes_min,
+        compressed: Compressed::default(),
         hooks: core::mem::take(&mut background.hooks),
         limits: config::Limits { unread_timeout: config.unread_timeout(), ..config.limits.clone() },
         peers: Peers::new(&config.limits, clock),

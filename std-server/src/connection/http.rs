@@ -3,15 +3,14 @@
 use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::Poll;
+use core::time::Duration;
 use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
 
 use smol::io::AsyncWriteExt as _;
-use sprat_core::ids::Sid;
 use sprat_core::wire::http::{self, HeadStatus, RequestHead};
-use sprat_core::wire::{base64, payload};
-use sprat_core::{Answer, App, RequestId, Response, SessionId, TransportId, reason_phrase};
+use sprat_core::{Answer, App, RequestId, Response, SessionId, reason_phrase};
 
 use crate::config::Limits;
 use crate::connection::cookie::Cookie;
@@ -19,11 +18,12 @@ use crate::connection::cors::Cors;
 use crate::connection::date::Date;
 use crate::connection::denied::Denied;
 use crate::connection::incoming::{Incoming, linger};
+use crate::connection::packets::Compressed;
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
 use crate::connection::websocket::{Behind, Serving, Upgraded};
-use crate::connection::{WRITE_STEP_BYTES, compression, middleware, websocket, within};
-use crate::engine::{Engine, LineHandle, Packet};
+use crate::connection::{WRITE_STEP_BYTES, middleware, websocket, within};
+use crate::engine::{Engine, LineHandle};
 use crate::hooks::{ConnectionError, EngineRequest, Hooks};
 use crate::logging::{Notice, notice};
 use crate::pages::{PageRequest, PageResponse, Pages};
@@ -41,6 +41,7 @@ pub(crate) struct Site<A: App> {
     pub(crate) cookie: Option<Cookie>,
     /// From this length on the body of a poll is compressed; 0: none is.
     pub(crate) compressed_bytes_min: usize,
+    pub(crate) compressed: Compressed,
     pub(crate) hooks: Hooks,
     pub(crate) limits: Limits,
     pub(crate) peers: Rc<Peers>,
@@ -83,8 +84,6 @@ pub(super) struct Connection<A: App> {
 
 /// The usual length of the head of an answer.
 const HEAD_BYTES: usize = 256;
-/// CLOSE (Engine.IO protocol, "Packet encoding").
-const CLOSE_PACKET: &[u8] = b"1";
 
 /// How the connection goes on after a request.
 pub(super) enum Next {
@@ -358,51 +357,6 @@ impl<A: App> Connection<A> {
         is_answered
     }
 
-    /// Answers a poll with all packets that wait.
-    async fn answer_packets(
-        &mut self,
-        id: RequestId,
-        transport: TransportId,
-        answer: Answer,
-        request: &mut Request,
-    ) -> io::Result<Next> {
-        // As the official server does it, one packet that may be compressed is enough.
-        let (mut body, mut may_compress) = (Vec::new(), false);
-        self.line.take_packets(transport, usize::MAX, |packet, compress| {
-            may_compress |= compress;
-            let before = body.len();
-            if !body.is_empty() {
-                body.push(payload::SEPARATOR);
-            }
-            match packet {
-                Packet::Text(text) => body.extend_from_slice(&text.payload()),
-                Packet::Binary(bytes) | Packet::BinaryAsText(bytes) => {
-                    body.push(b'b');
-                    base64::encode(&bytes, &mut |piece| body.extend_from_slice(piece));
-                }
-            }
-            body.len() - before
-        });
-        if body.is_empty() {
-            // The session ended after the answer was decided, and what waited went with it.
-            body.extend_from_slice(CLOSE_PACKET);
-        }
-        let Some(response) = answer.response(false) else { return Ok(Next::Drop) };
-        if let (true, Some(cookie)) = (request.is_initial, &self.site.cookie) {
-            request.success_fields.push_str(&cookie.field(sid_in(&body)));
-        }
-        if let Some(coding) = request.coding.filter(|_| may_compress && body.len() >= self.site.compressed_bytes_min) {
-            body = Box::pin(compression::compress(body, coding)).await?;
-            request.success_fields.push_str(coding.field());
-        }
-        let sent = self.respond(&response, &body, request).await;
-        match sent {
-            Ok(_) => self.line.flushed(transport),
-            Err(_) => self.line.request_lost(id, transport.session()),
-        }
-        sent
-    }
-
     /// Completes the handshake of a WebSocket (RFC 6455, section 4.2.2).
     fn upgrade(behind: Behind, request: &Request) -> io::Result<Next> {
         let Some(Ok(key)) = &request.websocket else { return Ok(Next::Drop) };
@@ -424,19 +378,38 @@ impl<A: App> Connection<A> {
         body: &[u8],
         request: &mut Request,
     ) -> io::Result<Next> {
+        let sent = if request.is_head { b"" } else { body };
+        // What is short leaves in one piece; a long one is not copied.
+        let (now, later) = sent.split_at(if sent.len() <= WRITE_STEP_BYTES { sent.len() } else { 0 });
+        let (mut bytes, keep_alive) = self.response_head(response, body.len(), now.len(), request);
+        bytes.extend_from_slice(now);
+        self.write(&bytes).await?;
+        self.write(later).await?;
+        self.end_of_response(keep_alive, request).await
+    }
+
+    /// The head of an answer, with room behind it, and whether another request may follow.
+    pub(super) fn response_head(
+        &self,
+        response: &Response,
+        body_len: usize,
+        room: usize,
+        request: &Request,
+    ) -> (Vec<u8>, bool) {
         // Who waits to be told that the body is wanted may send it or not.
         let is_readable = request.body.is_nothing() || (request.body.may_be_short() && !request.expects_continue);
         let keep_alive = request.keep_alive && !response.close && is_readable;
         let success = if response.status == 200 { request.success_fields.as_bytes() } else { b"" };
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + request.fields.len() + success.len() + body.len());
+        let mut head = Vec::with_capacity(HEAD_BYTES + request.fields.len() + success.len() + room);
         self.site.date.with_field(|date| {
             let fields = [request.fields.as_bytes(), date.as_bytes(), success];
-            response.encode_head(body.len(), keep_alive, &fields, &mut |piece| bytes.extend_from_slice(piece));
+            response.encode_head(body_len, keep_alive, &fields, &mut |piece| head.extend_from_slice(piece));
         });
-        if !request.is_head {
-            bytes.extend_from_slice(body);
-        }
-        self.write(&bytes).await?;
+        (head, keep_alive)
+    }
+
+    /// How the connection goes on when an answer is sent.
+    pub(super) async fn end_of_response(&mut self, keep_alive: bool, request: &mut Request) -> io::Result<Next> {
         if !keep_alive {
             return Ok(Next::Linger);
         }
@@ -450,27 +423,22 @@ impl<A: App> Connection<A> {
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // A slow reader has the time for each piece again; one that reads nothing has it once.
-        for piece in bytes.chunks(WRITE_STEP_BYTES) {
-            match within(self.site.limits.unread_timeout, pin!(self.incoming.stream.write_all(piece))).await {
-                Some(written) => written?,
-                None => {
-                    notice(
-                        Notice::Cut,
-                        format_args!("connection of {} cut: an answer was not taken", self.client.ip()),
-                    );
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-            }
-        }
-        Ok(())
+        send(&mut self.incoming.stream, bytes, self.site.limits.unread_timeout, self.client).await
     }
 }
 
-/// The id of the session in the body that begins with its OPEN packet.
-fn sid_in(body: &[u8]) -> &str {
-    let sid = body.strip_prefix(b"0{\"sid\":\"").and_then(|rest| rest.get(..Sid::LEN));
-    sid.and_then(|sid| core::str::from_utf8(sid).ok()).unwrap_or_default()
+/// Sends bytes of an answer. A slow reader has the time for each piece again; one that reads nothing has it once.
+pub(super) async fn send(stream: &mut Stream, bytes: &[u8], timeout: Duration, client: SocketAddr) -> io::Result<()> {
+    for piece in bytes.chunks(WRITE_STEP_BYTES) {
+        match within(timeout, pin!(stream.write_all(piece))).await {
+            Some(written) => written?,
+            None => {
+                notice(Notice::Cut, format_args!("connection of {} cut: an answer was not taken", client.ip()));
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn page(pages: &Pages, head: &RequestHead<'_>) -> PageResponse {

@@ -11,6 +11,7 @@ mod incoming;
 mod judged;
 mod middleware;
 pub(crate) mod outgoing;
+pub(crate) mod packets;
 mod post;
 mod refused;
 mod request;
@@ -27,6 +28,8 @@ use crate::reactor::Timer;
 const BODY_PART_PACKETS: usize = 32;
 /// Bytes of an answer that a client has the time of `--unread-timeout` to take.
 const WRITE_STEP_BYTES: usize = 64 << 10;
+/// Bytes of all answers that are being compressed, or are compressed and not sent yet. Others are sent as they are.
+const COMPRESSED_BYTES_MAX: usize = 16 << 20;
 /// Frames in a row that carry nothing (pings, pongs, empty pieces of a message) on a WebSocket; one more ends it with 1008.
 const EMPTY_FRAMES_MAX: u16 = 1_000;
 /// Time a closing connection waits for its peer to close too.

@@ -133,6 +133,11 @@ impl<A: App> LineHandle<A> {
         self.engine.inner.borrow_mut().take_packets(transport, budget_bytes, take);
     }
 
+    /// Whether a session is still there.
+    pub(crate) fn has_session(&self, session: SessionId) -> bool {
+        self.engine.inner.borrow().server.has_session(session)
+    }
+
     /// Says that all packets that were taken are sent.
     pub(crate) fn flushed(&self, transport: TransportId) {
         self.engine.inner.borrow_mut().flushed(transport, self.caller());

@@ -98,3 +98,47 @@ fn a_connection_that_never_reads_its_answers_is_cut_with_little_held_for_it() {
     let (_, peak) = server.memory_bytes();
     assert!(peak - before <= HELD_BYTES_MAX, "{} bytes for ten", peak - before);
 }
+
+#[test]
+fn a_poller_that_does_not_read_its_answer_costs_no_copy_of_it() {
+    let server = Server::start(&["--max-outbox", "20000000", "--max-outbox-packets", "10000", "--compress-from", "0"]);
+    let targets: Vec<String> = (0..4).map(|_| server.join_polling()).collect();
+    let mut talker = server.join();
+    // More than the system takes for a peer that reads nothing. All pollers share it.
+    talk(&mut talker, 3_000);
+    let (before, _) = server.memory_bytes();
+    server.forget_peak();
+    let deaf: Vec<Raw> = targets
+        .iter()
+        .map(|target| {
+            let mut raw = server.connect();
+            set_socket_recv_buffer_size(&raw.stream, 4_096).expect("a small window");
+            raw.send(request("GET", target, "", "").as_bytes());
+            // The beginning of the answer is there, and stays unread.
+            assert_ne!(raw.stream.peek(&mut [0]).expect("an answer"), 0);
+            raw
+        })
+        .collect();
+    talker.echo(1);
+    let (_, peak) = server.memory_bytes();
+    assert!(peak - before <= HELD_BYTES_MAX, "{} bytes for four", peak - before);
+    drop(deaf);
+}
+
+#[test]
+fn what_a_long_message_took_is_given_back_when_it_is_read() {
+    let server = Server::start(&[]);
+    let mut clients: Vec<Raw> = (0..20).map(|_| server.join()).collect();
+    let (before, _) = server.memory_bytes();
+    let long = format!(r#"42["nobody listens to this","{}"]"#, "x".repeat(900_000));
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert!(client.frame(TEXT, long.as_bytes()));
+        client.echo(number);
+    }
+    let (now, _) = server.memory_bytes();
+    assert!(now.saturating_sub(before) <= 2 * HELD_BYTES_MAX, "{} bytes for twenty", now - before);
+    // They go on with what they have.
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.echo(number);
+    }
+}
