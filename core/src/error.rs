@@ -62,6 +62,8 @@ pub enum PeerError {
     ContentType,
     /// A packet at a time when its namespace does not allow it: it is not joined, or joined already.
     Namespace,
+    /// No namespace was joined in time, or before many others came that have joined none either.
+    NoNamespace,
 }
 
 impl fmt::Display for PeerError {
@@ -77,6 +79,7 @@ impl fmt::Display for PeerError {
             Self::Json => "malformed JSON",
             Self::JsonDepth => "JSON nested too deeply",
             Self::Namespace => "packet for a namespace at the wrong time",
+            Self::NoNamespace => "no namespace was joined in time",
             Self::Overlap => "two requests at once",
             Self::RequestLost => "connection of a request broke",
             Self::SocketPacket => "malformed Socket.IO packet",

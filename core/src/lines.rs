@@ -244,7 +244,7 @@ impl<A: App, M: Memory> Lines<A, M> {
         while let Some(output) = self.server.poll() {
             match output {
                 Output::Close { transport } => self.signal(transport, caller, |signals| signals.close = true),
-                Output::Closed { session, reason } => self.note_end(session, reason),
+                Output::Closed { session, reason, .. } => self.note_end(session, reason),
                 Output::Opened { .. } => {}
                 Output::Respond { request, answer } => self.respond(request, answer, caller),
                 Output::Wake { transport } => self.signal(transport, caller, |signals| signals.wake = true),

@@ -103,6 +103,8 @@ pub enum Output {
         session: SessionId,
         /// Why it ended.
         reason: CloseReason,
+        /// What its client did wrong, if that is why.
+        problem: Option<PeerError>,
     },
     /// A session has begun.
     Opened {
@@ -338,7 +340,7 @@ impl<A: App, M: Memory> Server<A, M> {
             return None;
         }
         let closed = session.pending.take(Pending::CLOSED);
-        let reason = session.reason;
+        let (reason, problem) = (session.reason, session.problem);
         engine.unmark_first();
         if !closed {
             return None;
@@ -347,7 +349,7 @@ impl<A: App, M: Memory> Server<A, M> {
         if self.app.protocol() == Protocol::EngineIo {
             self.app.on_close(&mut self.sockets, session_id, reason);
         }
-        Some(Output::Closed { session: session_id, reason })
+        Some(Output::Closed { session: session_id, reason, problem })
     }
 
     fn opened(&mut self, index: u32) {

@@ -78,19 +78,37 @@ impl Clients {
         self.charge(session, 1, bytes, now)
     }
 
-    /// The client of a session broke the protocol of WebSockets.
-    pub(crate) fn blamed(&self, session: SessionId, problem: PeerError) {
-        if let Some(client) = self.all.get(session.index()).filter(|client| client.session == session) {
-            notice(Notice::Frames, format_args!("client of {} cut off: {problem}", client.address));
+    /// A session has ended. Whose client was cut off is told, but not who left or fell silent.
+    pub(crate) fn closed(&self, session: SessionId, reason: CloseReason, problem: Option<PeerError>) {
+        let Some(client) = self.all.get(session.index()).filter(|client| client.session == session) else { return };
+        let cut_off = format_args!("client of {} cut off", client.address);
+        match (problem, reason) {
+            (Some(PeerError::RequestLost), _) => {}
+            (Some(problem), _) => notice(kind_of(problem), format_args!("{cut_off}: {problem}")),
+            (None, CloseReason::OutboxFull | CloseReason::Stalled) => {
+                notice(Notice::Client, format_args!("{cut_off}: {reason}"));
+            }
+            (None, _) => {}
         }
     }
+}
 
-    /// A session has ended.
-    pub(crate) fn closed(&self, session: SessionId, reason: CloseReason) {
-        if matches!(reason, CloseReason::OutboxFull | CloseReason::Stalled)
-            && let Some(client) = self.all.get(session.index())
-        {
-            notice(Notice::Client, format_args!("client of {} cut off: {reason}", client.address));
-        }
+/// The kind of notice for what a client did wrong.
+fn kind_of(problem: PeerError) -> Notice {
+    match problem {
+        PeerError::EmptyFrames | PeerError::TooLarge | PeerError::Utf8 | PeerError::WebSocketFrame => Notice::Frames,
+        PeerError::NoNamespace => Notice::Namespace,
+        PeerError::Attachments
+        | PeerError::Base64
+        | PeerError::ContentType
+        | PeerError::EnginePacket
+        | PeerError::Heartbeat
+        | PeerError::HttpHead
+        | PeerError::Json
+        | PeerError::JsonDepth
+        | PeerError::Namespace
+        | PeerError::Overlap
+        | PeerError::RequestLost
+        | PeerError::SocketPacket => Notice::Packets,
     }
 }

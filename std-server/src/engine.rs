@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use sprat_core::app;
+use sprat_core::error::PeerError;
 use sprat_core::time::{Instant, Now};
 use sprat_core::wire::http::RequestHead;
 use sprat_core::{Answer, App, CloseReason, Input, OutgoingPacket, Output, RequestId, Server, SessionId, TransportId};
@@ -257,7 +258,7 @@ impl<A: App> Inner<A> {
             is_anything = true;
             match output {
                 Output::Close { transport } => self.close(transport, caller),
-                Output::Closed { session, reason } => self.closed(session, reason),
+                Output::Closed { session, reason, problem } => self.closed(session, reason, problem),
                 Output::Opened { session } => self.opened(session, asked),
                 Output::Respond { request, answer } => self.respond(request, answer, caller),
                 Output::Wake { transport } => self.wake(transport, caller),
@@ -289,9 +290,9 @@ impl<A: App> Inner<A> {
         }
     }
 
-    fn closed(&self, session: SessionId, reason: CloseReason) {
+    fn closed(&self, session: SessionId, reason: CloseReason, problem: Option<PeerError>) {
         log::debug!("client {} gone: {reason}", session.index());
-        self.clients.closed(session, reason);
+        self.clients.closed(session, reason, problem);
         if let Some(handshakes) = &self.handshakes {
             handshakes.borrow_mut().remove(session);
         }

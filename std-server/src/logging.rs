@@ -36,6 +36,12 @@ pub(crate) enum Notice {
     Client,
     /// A client is cut off: what it sent on its WebSocket breaks the protocol, or is too long.
     Frames,
+    /// A client is cut off: what it sent is no packet, or beyond a limit for packets.
+    Packets,
+    /// A client is cut off: it has joined no namespace.
+    Namespace,
+    /// A client is refused: there is no room for another.
+    Full,
     /// A client is read more slowly: it sends more than it may.
     Flood,
     /// A connection is cut off: all that has come in part is too much.
@@ -47,7 +53,7 @@ const NOTICE_INTERVAL_MS: i64 = 10_000;
 
 /// Writes a warning, unless one of its kind was written lately; the next that is written counts those left out.
 pub(crate) fn notice(kind: Notice, what: core::fmt::Arguments<'_>) {
-    thread_local!(static LAST: core::cell::RefCell<[Seldom; 9]> = const { core::cell::RefCell::new([Seldom::NEVER; 9]) });
+    thread_local!(static LAST: core::cell::RefCell<[Seldom; 12]> = const { core::cell::RefCell::new([Seldom::NEVER; 12]) });
     let now_ms = clock::wall().as_ms();
     if let Some(left_out) = LAST.with_borrow_mut(|last| last[kind as usize].admit(now_ms)) {
         match left_out {

@@ -4,6 +4,7 @@ use crate::engine::outbox::Control;
 use crate::engine::session::CloseReason;
 use crate::engine::timers::{TimerKind, Timers};
 use crate::engine::{Engine, Notice};
+use crate::error::PeerError;
 use crate::memory::Memory;
 use crate::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ impl<M: Memory> Engine<M> {
         let Some((index, kind, due)) = self.timers.expire(&mut self.sessions, self.now.instant) else { return false };
         match kind {
             TimerKind::Connect => {
+                self.blame(index, PeerError::NoNamespace);
                 let reason = self.forced_reason(index);
                 self.close_gracefully(index, reason);
             }
@@ -44,6 +46,7 @@ impl<M: Memory> Engine<M> {
         if self.timers.armed(TimerKind::Connect) > self.limits.unconnected_clients_max
             && let Some(longest) = self.timers.first(TimerKind::Connect)
         {
+            self.blame(longest, PeerError::NoNamespace);
             self.close(longest, CloseReason::Stalled);
         }
     }

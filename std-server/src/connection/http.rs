@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use smol::io::AsyncWriteExt as _;
 use sprat_core::wire::http::{self, HeadStatus, RequestHead};
-use sprat_core::{Answer, App, RequestId, Response, SessionId, reason_phrase};
+use sprat_core::{Answer, App, Refusal, RequestId, Response, SessionId, reason_phrase};
 
 use crate::config::Limits;
 use crate::connection::cookie::Cookie;
@@ -238,6 +238,9 @@ impl<A: App> Connection<A> {
             return Err(bad.response(request));
         }
         let id = self.line.request(head, self.client);
+        if self.line.refusal() == Some(Refusal::TooManyClients) {
+            notice(Notice::Full, format_args!("handshake of {} refused: too many clients", self.client.ip()));
+        }
         if let (Some(told), Some(refusal)) = (&self.site.hooks.connection_error, self.line.refusal()) {
             told(&ConnectionError::of(handshake(head, self.client), refusal, head.method()));
         }
@@ -336,6 +339,9 @@ impl<A: App> Connection<A> {
                 Answer::Upgrade { transport } => return Self::upgrade(Behind::Session(transport), &request),
                 Answer::UpgradeAndClose => return Self::upgrade(Behind::Nothing, &request),
                 Answer::Body(_) | Answer::Ok | Answer::Refuse(_) | Answer::Status(_) => {
+                    if let Answer::Status(413) = answer {
+                        notice(Notice::Request, format_args!("body of {} refused: it is too long", self.client.ip()));
+                    }
                     let Some(response) = answer.response(request.websocket.is_some()) else { return Ok(Next::Drop) };
                     return self.respond(&response, response.body.as_bytes(), &mut request).await;
                 }
@@ -436,6 +442,10 @@ pub(super) async fn send(stream: &mut Stream, bytes: &[u8], timeout: Duration, c
                 notice(Notice::Cut, format_args!("connection of {} cut: an answer was not taken", client.ip()));
                 return Err(io::ErrorKind::TimedOut.into());
             }
+        }
+        // Who takes much at once does not keep the others from their turn.
+        if piece.len() == WRITE_STEP_BYTES {
+            smol::future::yield_now().await;
         }
     }
     Ok(())

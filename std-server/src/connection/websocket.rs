@@ -37,6 +37,8 @@ const CONTROL_BUFFER_BYTES_MAX: usize = 1 << 10;
 const CONNECT_HOLD: Duration = Duration::from_millis(1);
 /// Messages read before the other connections get their turn.
 const READ_BATCH_MESSAGES: usize = 32;
+/// What a ping counts of them: each is answered by itself, with a call of the system.
+const PING_MESSAGES: usize = 4;
 
 /// A connection that has become a WebSocket.
 pub(crate) struct Upgraded<A: App> {
@@ -223,9 +225,11 @@ impl<E: Endpoint> Link<E> {
     /// Brings what has come to the engine. `Ready` at the end.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.may_have_more = true;
-        for _ in 0..READ_BATCH_MESSAGES {
+        let mut batch = READ_BATCH_MESSAGES;
+        while batch > 0 {
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
+                    batch = batch.saturating_sub(if message.is_ping() { PING_MESSAGES } else { 1 });
                     if let Some(end) = self.receive(message) {
                         return Poll::Ready(end);
                     }

@@ -120,9 +120,7 @@ impl<A: App> WebSocketHandle<A> {
 
     /// Says what the client did wrong, before it is said to be gone.
     pub(crate) fn blame(&self, problem: PeerError) {
-        let inner = &mut *self.engine.inner.borrow_mut();
-        inner.clients.blamed(self.transport.session(), problem);
-        inner.server.blame(self.transport, problem);
+        self.engine.inner.borrow_mut().server.blame(self.transport, problem);
     }
 
     /// Says that it is gone.

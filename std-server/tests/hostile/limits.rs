@@ -128,7 +128,7 @@ fn clients_that_join_nothing_make_way_for_others() {
     let server = Server::start(&["--max-unconnected", "2"]);
     let mut idle: Vec<_> = (0..3).map(|_| server.upgrade("")).collect();
     assert!(idle[0].ends());
-    server.logged("cut off: stalled");
+    server.logged("cut off: no namespace was joined in time");
     server.join().echo(1);
 }
 
@@ -239,4 +239,23 @@ fn of_too_many_messages_in_part_the_first_is_cut_off() {
         raw.echo(2);
     }
     watcher.echo(3);
+}
+
+#[test]
+fn who_is_refused_or_cut_off_is_in_the_log_with_the_reason() {
+    let server = Server::start(&["--max-clients", "2", "--max-payload", "1000", "--connect-timeout", "500"]);
+    let _inside = server.join();
+    let mut deep = server.join();
+    assert_eq!(server.upgrade("").answer().status(), "503");
+    server.logged("handshake of 127.0.0.1 refused: too many clients");
+    deep.frame(TEXT, format!(r#"42["x",{}]"#, "[".repeat(200)).as_bytes());
+    assert!(deep.ends());
+    server.logged("client of 127.0.0.1 cut off: JSON nested too deeply");
+    let mut idle = server.upgrade("");
+    assert_eq!(idle.answer().status(), "101");
+    assert!(idle.ends());
+    server.logged("client of 127.0.0.1 cut off: no namespace was joined in time");
+    let target = server.join_polling();
+    assert_eq!(server.connect().ask("POST", &target, "", &"4".repeat(1_001)).status(), "413");
+    server.logged("body of 127.0.0.1 refused: it is too long");
 }
