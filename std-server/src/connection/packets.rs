@@ -129,12 +129,12 @@ fn joined(packets: &[Packet], len: usize) -> Vec<u8> {
         if !body.is_empty() {
             body.push(payload::SEPARATOR);
         }
-        let bytes = packet.payload();
-        if let Packet::Text(_) = packet {
-            body.extend_from_slice(&bytes);
-        } else {
-            body.push(b'b');
-            base64::encode(&bytes, &mut |piece| body.extend_from_slice(piece));
+        match packet {
+            Packet::Text(text) => body.extend_from_slice(text.as_slice()),
+            Packet::Binary(bytes) | Packet::BinaryAsText(bytes) => {
+                body.push(b'b');
+                base64::encode(bytes, &mut |piece| body.extend_from_slice(piece));
+            }
         }
     }
     body
