@@ -55,7 +55,7 @@ impl Door {
         (Self(sender), Arrivals(receiver))
     }
 
-    /// Lets a connected client in. Waits while as many connections wait as may, or the server does not run yet.
+    /// Lets a connected client in. Waits while 16 others wait, as they do until the server runs.
     ///
     /// `address` is what the server takes for the client's: it counts for limits by address, is believed `X-Forwarded-For` if
     /// it is a trusted proxy's, and is told in the handshake.

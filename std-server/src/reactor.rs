@@ -15,7 +15,7 @@ pub(crate) use epoll::{Source, Timer, block_on};
 pub(crate) use portable::{Source, Timer, block_on};
 
 /// Lets the server look at its sockets once, and do what is to be done about them: for tests whose client runs on the server's
-/// own thread.
+/// own thread. On another it may wait for ever.
 pub async fn turn() {
     Timer::after(core::time::Duration::ZERO).await;
     smol::future::yield_now().await;

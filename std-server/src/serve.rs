@@ -249,13 +249,13 @@ async fn accept<A: App + 'static>(
             in_a_row = 0;
             smol::future::yield_now().await;
         }
-        if connections.open.get() >= connections.max {
-            notice(Notice::Connection, format_args!("{} connections are open: new ones wait", connections.max));
-            Timer::after(ACCEPT_PAUSE).await;
-            continue;
-        }
         match entrance.accept().await {
             Ok((stream, address)) => {
+                // Who is in is served; this one waits at the entrance, and others behind it.
+                while connections.open.get() >= connections.max {
+                    notice(Notice::Connection, format_args!("{} connections are open: new ones wait", connections.max));
+                    Timer::after(ACCEPT_PAUSE).await;
+                }
                 let counted = match site.peers.accept(address.ip()) {
                     Ok(counted) => counted,
                     Err(refused) => {

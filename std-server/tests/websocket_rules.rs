@@ -92,14 +92,11 @@ fn who_asks_for_a_websocket_wrongly_is_told_so() {
         ("GET", &format!("{good}{good}"), ""),
         ("GET", &format!("Content-Length: 2\r\n{good}"), ""),
     ] {
-        let mut stream = TcpStream::connect(echo.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
-        let head = format!(
+        let mut raw = echo.connect();
+        raw.send(format!(
             "{method} / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{fields}\r\n"
-        );
-        stream.write_all(head.as_bytes()).expect("room for a head");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer and the end");
+        ));
+        let answer = String::from_utf8(raw.rest().expect("an answer and the end")).expect("text");
         assert!(answer.starts_with("HTTP/1.1 400 "), "{fields}: {answer}");
         assert_eq!(answer.contains("\r\nSec-WebSocket-Version: 13\r\n"), version == "13", "{fields}: {answer}");
     }

@@ -54,10 +54,13 @@ impl<A: App> Connection<A> {
         let sent = if let Some(coding) = coding
             && let Some(_held) = site.compressed.take(len)
         {
-            let body = Box::pin(compression::compress(joined(&packets, len), coding)).await?;
+            let body = Box::pin(compression::compress(joined(&packets, len), coding)).await;
             drop(packets);
             request.success_fields.push_str(coding.field());
-            self.respond(&response, &body, request).await
+            match body {
+                Ok(body) => self.respond(&response, &body, request).await,
+                Err(problem) => Err(problem),
+            }
         } else if packets.is_empty() {
             // The session ended after the answer was decided, and what waited went with it.
             self.respond(&response, CLOSE_PACKET, request).await

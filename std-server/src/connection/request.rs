@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use sprat_core::wire::http::{Query, RequestHead};
+use sprat_core::wire::http::{Body, Query, RequestHead};
 use sprat_core::wire::websocket;
 use sprat_core::{App, Response};
 
@@ -33,6 +33,7 @@ pub(super) struct Request {
 /// Why a request does not begin a WebSocket, as the official server says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadUpgrade {
+    Body,
     Key,
     Version,
 }
@@ -46,6 +47,7 @@ impl BadUpgrade {
 
     const fn message(self) -> &'static str {
         match self {
+            Self::Body => "Unexpected body",
             Self::Key => "Missing or invalid Sec-WebSocket-Key header",
             Self::Version => "Missing or invalid Sec-WebSocket-Version header",
         }
@@ -54,7 +56,7 @@ impl BadUpgrade {
     /// What else the answer says (RFC 6455, section 4.2.2).
     const fn field(self) -> &'static str {
         match self {
-            Self::Key => "",
+            Self::Body | Self::Key => "",
             Self::Version => "\r\nSec-WebSocket-Version: 13",
         }
     }
@@ -64,6 +66,7 @@ impl Request {
     pub(super) fn of(head: &RequestHead<'_>) -> Self {
         let websocket = head.websocket().map(|key| match key {
             Ok(key) => Ok(websocket::accept_key(key)),
+            Err(_) if !matches!(head.body(), Body::None | Body::Length(0)) => Err(BadUpgrade::Body),
             Err(_) if head.header("sec-websocket-version") == Some(b"13") => Err(BadUpgrade::Key),
             Err(_) if head.header("sec-websocket-key").is_none() => Err(BadUpgrade::Key),
             Err(_) => Err(BadUpgrade::Version),

@@ -125,6 +125,8 @@ fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endp
             }
             link.socket = Box::pin(renewed(link.socket)).await;
             (link.was_long, link.may_have_more) = (false, true);
+            // Perhaps it stopped reading only because it was the others' turn.
+            smol::future::yield_now().await;
         };
         // Rare, and larger than what an idle connection is to keep.
         Box::pin(finish(&mut link, end)).await;
@@ -197,6 +199,7 @@ impl<E: Endpoint> Link<E> {
         if end.is_pending() && has_nothing && !self.socket.get_ref().stream.is_control_waiting() {
             self.endpoint.set_free(true);
         }
+        self.endpoint.serve_few();
         end
     }
 

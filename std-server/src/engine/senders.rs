@@ -5,13 +5,16 @@
 //! something left to do.
 
 use core::task::{Poll, Waker};
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use sprat_core::{App, TransportId};
 
+use super::websocket::{Signals, WebSocket};
 use super::{Caller, Engine, Inner};
 use crate::connection::outgoing::Outgoing;
+use crate::reactor::Timer;
 
 /// WebSockets that are served before tasks have their turn.
 const SENDERS_AT_ONCE: usize = 32;
@@ -44,7 +47,8 @@ impl<A: App> Engine<A> {
             })
             .await;
             self.inner.borrow_mut().serve_some_senders();
-            smol::future::yield_now().await;
+            // Not only to other tasks: until the sockets have been looked at.
+            Timer::after(Duration::ZERO).await;
         }
     }
 }
@@ -53,8 +57,8 @@ impl<A: App> Inner<A> {
     /// Has packets sent: by the caller, which looks itself, or when it is their turn.
     pub(super) fn wake(&mut self, transport: TransportId, caller: Caller) {
         let Some(websocket) = self.websocket(transport) else { return };
-        let is_known = core::mem::replace(&mut websocket.signals.wake, true);
-        if !is_known && caller != Caller::WebSocket(transport) {
+        websocket.signals.wake = true;
+        if caller != Caller::WebSocket(transport) && !core::mem::replace(&mut websocket.is_listed, true) {
             self.senders.waiting.push_back(transport);
             if let Some(waker) = self.senders.waker.take() {
                 waker.wake();
@@ -62,13 +66,23 @@ impl<A: App> Inner<A> {
         }
     }
 
+    /// Serves those who wait, if they are few: what they are sent was touched just now.
+    pub(super) fn serve_few_senders(&mut self) {
+        if self.senders.waiting.len() <= SENDERS_AT_ONCE {
+            self.serve_some_senders();
+        }
+    }
+
     fn serve_some_senders(&mut self) {
         for _ in 0..SENDERS_AT_ONCE {
             let Some(transport) = self.senders.waiting.pop_front() else { return };
-            match self.websocket(transport) {
-                Some(websocket) if websocket.is_free => self.send(transport),
-                Some(websocket) => websocket.wake(),
-                None => {}
+            let Some(websocket) = self.websocket(transport) else { continue };
+            websocket.is_listed = false;
+            match websocket {
+                // Its task has sent everything since.
+                WebSocket { signals: Signals { wake: false, .. }, .. } => {}
+                WebSocket { is_free: true, .. } => self.send(transport),
+                waiting => waiting.wake(),
             }
         }
     }

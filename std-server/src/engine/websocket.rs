@@ -2,7 +2,7 @@
 
 use core::task::{Context, Waker};
 use core::time::Duration;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 
 use sprat_core::app;
@@ -28,6 +28,8 @@ pub(crate) struct Signals {
 pub(super) struct WebSocket {
     pub(super) transport: TransportId,
     pub(super) signals: Signals,
+    /// It is among those who have something to be sent.
+    pub(super) is_listed: bool,
     /// Its task waits and has nothing to send itself: the engine may send on the socket.
     pub(super) is_free: bool,
     pub(super) socket: Rc<Source<TcpStream>>,
@@ -61,7 +63,12 @@ impl<A: App> Engine<A> {
         }
         // The session may have ended since the answer to the request, when nobody could be told.
         let signals = Signals { wake: true, close: !inner.server.is_attached(transport) };
-        inner.websockets[at] = Some(WebSocket { transport, signals, is_free: false, socket, left: None, waker: None });
+        let websocket =
+            WebSocket { transport, signals, is_listed: false, is_free: false, socket, left: None, waker: None };
+        if let Some(WebSocket { left: Some(_), socket, .. }) = inner.websockets[at].replace(websocket) {
+            // Its task has yet to learn of its end, and could not go on in the middle of a frame.
+            let _ = socket.io().shutdown(Shutdown::Both);
+        }
         WebSocketHandle { engine: self.clone(), transport }
     }
 }
@@ -89,6 +96,11 @@ impl<A: App> WebSocketHandle<A> {
         let websocket = inner.websocket(self.transport)?;
         websocket.is_free = is_free;
         websocket.left.take()
+    }
+
+    /// Serves others who have something to be sent, if they are few.
+    pub(crate) fn serve_few(&self) {
+        self.engine.inner.borrow_mut().serve_few_senders();
     }
 
     /// Brings a message. Returns for how long no more is to be read.

@@ -395,8 +395,8 @@ impl Timer {
         Self { when: When::At(at), waiting: None }
     }
 
-    /// Ready so long after it is waited for the next time. It keeps its place for now: to find out later that it was put off is
-    /// cheaper than to look for another each time.
+    /// Ready so long from now, or from when it is waited for the next time. It keeps its place: to find out later that it was put
+    /// off is cheaper than to look for another each time.
     pub(crate) fn restart(&mut self, duration: Duration) {
         self.when = When::After(duration);
     }

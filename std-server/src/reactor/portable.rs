@@ -105,7 +105,7 @@ impl Timer {
         Self(smol::Timer::at(at))
     }
 
-    /// Ready so long from now.
+    /// Ready so long from now, or from when it is waited for the next time.
     pub(crate) fn restart(&mut self, duration: Duration) {
         self.0.set_after(duration);
     }

@@ -92,6 +92,17 @@ fn malformed_chunks_end_connection_and_session() {
 }
 
 #[test]
+fn a_body_that_is_too_long_is_refused_when_it_is_announced() {
+    let server = Server::start(&["--max-payload", "1000"]);
+    let target = server.join_polling();
+    for fields in ["Content-Length: 1001", "Content-Length: 18446744073709551616\r\nExpect: 100-continue"] {
+        let mut raw = server.connect();
+        raw.send(format!("POST {target} HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n").as_bytes());
+        assert_eq!(raw.answer().status(), "413", "{fields:?}");
+    }
+}
+
+#[test]
 fn a_chunk_that_is_too_long_is_refused_when_it_is_announced() {
     let server = Server::start(&["--max-payload", "1000"]);
     let target = server.join_polling();
