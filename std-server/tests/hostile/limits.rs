@@ -254,7 +254,7 @@ fn who_is_refused_or_cut_off_is_in_the_log_with_the_reason() {
     let mut idle = server.upgrade("");
     assert_eq!(idle.answer().status(), "101");
     assert!(idle.ends());
-    server.logged("client of 127.0.0.1 cut off: stalled");
+    server.logged("client of 127.0.0.1 cut off: no namespace was joined in time");
     let target = server.join_polling();
     assert_eq!(server.connect().ask("POST", &target, "", &"4".repeat(1_001)).status(), "413");
     server.logged("body of 127.0.0.1 refused: it is too long");
