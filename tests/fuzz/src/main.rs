@@ -4,6 +4,7 @@
 //! played with `--input FILE TARGET`.
 
 use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::ffi::OsString;
 use std::fs;
 use std::panic::catch_unwind;
@@ -22,17 +23,26 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut failed = 0;
-    for target in TARGETS.iter().filter(|target| options.has(target)) {
-        match play(target, &options) {
-            Ok((known, new)) => println!("check passed: {}: {known} known inputs, {new} new ones", target.name),
-            Err(file) => {
-                println!("check failed: {}: {}", target.name, file.display());
-                failed += 1;
+    let targets: Vec<_> = TARGETS.iter().filter(|target| options.has(target)).collect();
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let play_some = || {
+        while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match play(target, &options) {
+                Ok((known, new)) => println!("check passed: {}: {known} known inputs, {new} new ones", target.name),
+                Err(file) => {
+                    println!("check failed: {}: {}", target.name, file.display());
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }
             }
         }
-    }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    };
+    // A target is played on one thread, so what it is given is the same every time.
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(play_some);
+        }
+    });
+    if failed.into_inner() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 struct Options {
