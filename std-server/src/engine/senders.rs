@@ -113,3 +113,61 @@ impl<A: App> Inner<A> {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use core::net::Ipv4Addr;
+    use std::net::TcpStream;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use sprat_core::app::Protocol;
+    use sprat_core::wire::http::{self, HeadStatus};
+    use sprat_core::{Answer, Limits, Server};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::reactor::{self, Source};
+    use crate::{config, memory};
+
+    struct Nothing;
+
+    impl App for Nothing {
+        fn protocol(&self) -> Protocol {
+            Protocol::EngineIo
+        }
+    }
+
+    fn engine() -> Engine<Nothing> {
+        let limits = Limits::default();
+        let server = Server::new(Nothing, memory::resources(&limits, 10), limits).expect("limits that make sense");
+        Engine::new(server, Clock::start(), &config::Limits::default(), None, None)
+    }
+
+    #[test]
+    fn who_has_something_to_be_sent_is_listed_once() {
+        let test = async {
+            let engine = engine();
+            let line = engine.line();
+            let request = b"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+                            Upgrade: websocket\r\n\r\n";
+            let Ok(HeadStatus::Complete { head, .. }) = http::parse(request) else { panic!("a head") };
+            line.request(&head, (Ipv4Addr::LOCALHOST, 1).into());
+            let answer = core::future::poll_fn(|cx| line.poll_answer(cx)).await;
+            let Answer::Upgrade { transport } = answer else { panic!("{answer:?}") };
+            let (ours, _theirs) = UnixStream::pair().expect("a pair");
+            let socket = Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream");
+            let websocket = engine.attach(transport, Rc::new(socket));
+            for _ in 0..3 {
+                engine.inner.borrow_mut().wake(transport, Caller::Nobody);
+                // Its task sends all itself, before it is the engine's turn.
+                core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
+            }
+            assert_eq!(engine.inner.borrow().senders.waiting.len(), 1);
+            engine.inner.borrow_mut().serve_some_senders();
+            engine.inner.borrow_mut().wake(transport, Caller::Nobody);
+            assert_eq!(engine.inner.borrow().senders.waiting.len(), 1);
+        };
+        reactor::block_on(test).expect("a reactor");
+    }
+}
