@@ -66,7 +66,8 @@ pub struct Config {
     pub client_dir: Option<PathBuf>,
     /// The folder whose files are served instead of the page inside the binary. By default none.
     pub static_dir: Option<PathBuf>,
-    /// What is written to the log. By default `info`.
+    /// What is written to the log, by whatever logger there is: `run` starts none, [`crate::logging::start`] does. By default
+    /// `info`.
     pub log: LevelFilter,
     /// How much peers may use.
     pub limits: Limits,
