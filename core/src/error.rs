@@ -62,7 +62,7 @@ pub enum PeerError {
     ContentType,
     /// A packet at a time when its namespace does not allow it: it is not joined, or joined already.
     Namespace,
-    /// No namespace was joined in time, or before many others came that have joined none either.
+    /// No namespace was joined in time.
     NoNamespace,
 }
 

@@ -146,16 +146,8 @@ impl Unread {
         Some(body)
     }
 
-    /// Whether its length is known already, and more than `bytes_max`.
-    pub(super) const fn is_longer_than(&self, bytes_max: usize) -> bool {
-        matches!(self, Self::Length(len) if *len > bytes_max as u64)
-    }
-
     /// Reads all of it; `None` if it is longer than `bytes_max`, as soon as that is known.
     pub(super) async fn read(&mut self, incoming: &mut Incoming, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-        if self.is_longer_than(bytes_max) {
-            return Ok(None);
-        }
         let mut body = Vec::new();
         let mut is_too_long = false;
         self.each(incoming, &mut |piece, announced| {
@@ -171,7 +163,7 @@ impl Unread {
 
     /// Whether it is worth reading to its end although nobody wants it.
     pub(super) const fn may_be_short(&self) -> bool {
-        !self.is_longer_than(UNREAD_BYTES_MAX)
+        !matches!(self, Self::Length(len) if *len > UNREAD_BYTES_MAX as u64)
     }
 
     /// Reads and forgets the rest, if it is short. Returns whether it was.

@@ -20,14 +20,14 @@ impl<A: App> Connection<A> {
         session: SessionId,
         request: &mut Request,
     ) -> io::Result<()> {
-        let bytes_max = self.site.engine.payload_bytes_max();
-        if request.expects_continue && !request.body.is_longer_than(bytes_max) {
+        if request.expects_continue {
             if let Err(problem) = self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await {
                 self.line.request_lost(id, session);
                 return Err(problem);
             }
             request.expects_continue = false;
         }
+        let bytes_max = self.site.engine.payload_bytes_max();
         if let Some(body) = request.body.take(&mut self.incoming, bytes_max) {
             return self.bring_or_lose(id, session, Some(&body)).await;
         }
