@@ -26,9 +26,9 @@ impl<'a> Query<'a> {
     pub fn values<const N: usize>(&self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
         let mut values = [None; N];
         for (name, value) in self.pairs() {
-            // Looked for once, not for each key.
             let has_escapes = name.has_escapes();
-            if let Some((place, _)) = values.iter_mut().zip(keys).find(|(_, key)| name.means(key, has_escapes)) {
+            let is = |key: &str| if has_escapes { name.chars().eq(key.chars()) } else { name.raw == key };
+            if let Some((place, _)) = values.iter_mut().zip(keys).find(|(_, key)| is(key)) {
                 *place = Some(value);
             }
         }
@@ -68,11 +68,7 @@ pub struct Value<'a> {
 impl<'a> Value<'a> {
     /// True if this stands for `plain`.
     pub fn is(&self, plain: &str) -> bool {
-        self.means(plain, self.has_escapes())
-    }
-
-    fn means(&self, plain: &str, has_escapes: bool) -> bool {
-        if has_escapes { self.chars().eq(plain.chars()) } else { self.raw == plain }
+        if self.has_escapes() { self.chars().eq(plain.chars()) } else { self.raw == plain }
     }
 
     /// True if this stands for no characters at all.
