@@ -261,7 +261,7 @@ impl<A: App> Inner<A> {
                 Output::Closed { session, reason, problem } => self.closed(session, reason, problem),
                 Output::Opened { session } => self.opened(session, asked),
                 Output::Respond { request, answer } => self.respond(request, answer, caller),
-                Output::Wake { transport } => self.wake(transport, caller),
+                Output::Wake { transport } => self.wake(transport),
             }
         }
         is_anything

@@ -12,7 +12,7 @@ use bytes::{Buf as _, Bytes};
 use sprat_core::wire::base64;
 use sprat_core::wire::websocket::{Opcode, encode_header};
 
-use crate::connection::stream::Stream;
+use crate::connection::stream::{Stream, send};
 use crate::engine::Packet;
 
 /// Pieces given to the system in one call.
@@ -88,7 +88,7 @@ impl Outgoing {
     /// Writes what fits.
     pub(crate) fn write(&mut self, mut socket: &TcpStream) -> io::Result<()> {
         let written = if self.rest.is_empty() {
-            socket.write(&self.first)?
+            send(socket, &self.first)?
         } else {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let mut count = 0;

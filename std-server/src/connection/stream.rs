@@ -2,10 +2,11 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 
+use rustix::net::{self, RecvFlags, SendFlags};
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::logging::{Notice, notice};
@@ -31,6 +32,23 @@ pub(crate) struct Stream {
     /// What has come and is not complete.
     partial: Partial,
 }
+
+/// As `read` of the socket. The system's C library makes such calls points where a thread may be cancelled, which costs each
+/// of them some of its time.
+fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(net::recv(socket, buffer, RecvFlags::empty())?.1)
+}
+
+/// As `write`.
+pub(super) fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(net::send(socket, bytes, SEND_FLAGS)?)
+}
+
+/// A peer that is gone is an error, and no signal to the process.
+#[cfg(not(any(windows, target_vendor = "apple")))]
+const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(any(windows, target_vendor = "apple"))]
+const SEND_FLAGS: SendFlags = SendFlags::empty();
 
 /// Reads in a row before the other connections get their turn.
 const READS_MAX: u8 = 16;
@@ -101,7 +119,7 @@ impl AsyncRead for Stream {
             notice(Notice::Incoming, format_args!("connection of {peer} cut: all that has come in part is too much"));
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
-        let read = stream.source.poll_read(cx, |mut socket| socket.read(buffer));
+        let read = stream.source.poll_read(cx, |socket| receive(socket, buffer));
         if let Poll::Ready(Ok(len)) = &read {
             stream.partial.add(*len, cx);
         }
@@ -125,7 +143,7 @@ impl AsyncWrite for Stream {
             stream.is_control_waiting = true;
             return Poll::Pending;
         }
-        let written = stream.source.poll_write(cx, |mut socket| socket.write(bytes));
+        let written = stream.source.poll_write(cx, |socket| send(socket, bytes));
         stream.is_control_waiting = !matches!(written, Poll::Ready(Ok(len)) if len == bytes.len());
         written
     }

@@ -188,7 +188,7 @@ struct Link<E> {
 }
 
 impl<E: Endpoint> Link<E> {
-    /// Goes on as far as it can without waiting. While it waits and has nothing to send, the engine sends for it.
+    /// Goes on as far as it can without waiting. While it waits and has nothing of its own to send, the engine sends for it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         if let Some(left) = self.endpoint.set_free(false) {
             self.outgoing = *left;
@@ -199,7 +199,6 @@ impl<E: Endpoint> Link<E> {
         if end.is_pending() && has_nothing && !self.socket.get_ref().stream.is_control_waiting() {
             self.endpoint.set_free(true);
         }
-        self.endpoint.serve_few();
         end
     }
 
@@ -277,7 +276,9 @@ impl<E: Endpoint> Link<E> {
         let signals = self.endpoint.take_signals(cx);
         let is_held =
             !self.is_last && self.hold.as_mut().is_some_and(|hold| Pin::new(hold.as_mut()).poll(cx).is_pending());
-        let mut more = !is_held && (self.hold.take().is_some() || signals.wake || !self.outgoing.is_empty());
+        let is_due = self.hold.take_if(|_| !is_held).is_some() || signals.wake || self.is_last;
+        let mut more = !is_held && (is_due || !self.outgoing.is_empty());
+        let has_sent = more;
         while more {
             if self.outgoing.is_empty() {
                 self.fill();
@@ -295,7 +296,9 @@ impl<E: Endpoint> Link<E> {
                 more = Pin::new(hold.as_mut()).poll(cx).is_ready();
             }
         }
-        if signals.close || self.endpoint.take_signals(cx).close { Poll::Ready(End::ByServer) } else { Poll::Pending }
+        // What is sent may have been the last.
+        let closes = signals.close || (has_sent && self.endpoint.take_signals(cx).close);
+        if closes { Poll::Ready(End::ByServer) } else { Poll::Pending }
     }
 
     /// Takes packets from the engine, none behind a CONNECT.

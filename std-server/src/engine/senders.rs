@@ -7,16 +7,16 @@
 use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::net::TcpStream;
 use std::rc::Rc;
 
 use sprat_core::{App, TransportId};
 
-use super::websocket::{Signals, WebSocket};
 use super::{Caller, Engine, Inner};
 use crate::connection::outgoing::Outgoing;
-use crate::reactor::Timer;
+use crate::reactor::{Source, Timer};
 
-/// WebSockets that are served before tasks have their turn.
+/// WebSockets that are served before others have their turn.
 const SENDERS_AT_ONCE: usize = 32;
 /// Bytes given to a socket before they are sent: what waits for a client leaves in few writes.
 pub(crate) const WRITE_BATCH_BYTES: usize = 64 << 10;
@@ -26,8 +26,17 @@ pub(crate) const WRITE_BATCH_BYTES: usize = 64 << 10;
 pub(super) struct Senders {
     waiting: VecDeque<TransportId>,
     waker: Option<Waker>,
-    /// Used again for each.
+    /// Empty, and used again.
+    batch: Vec<Sending>,
+}
+
+/// What is being sent to one of them.
+#[derive(Debug)]
+struct Sending {
+    transport: TransportId,
+    socket: Rc<Source<TcpStream>>,
     outgoing: Outgoing,
+    is_sent: bool,
 }
 
 impl<A: App> Engine<A> {
@@ -46,19 +55,21 @@ impl<A: App> Engine<A> {
                 Poll::Pending
             })
             .await;
-            self.inner.borrow_mut().serve_some_senders();
-            // Not only to other tasks: until the sockets have been looked at.
-            Timer::after(Duration::ZERO).await;
+            let is_any_left = self.inner.borrow_mut().serve_some_senders();
+            if is_any_left {
+                // Not only to other tasks: until the sockets have been looked at.
+                Timer::after(Duration::ZERO).await;
+            }
         }
     }
 }
 
 impl<A: App> Inner<A> {
-    /// Has packets sent: by the caller, which looks itself, or when it is their turn.
-    pub(super) fn wake(&mut self, transport: TransportId, caller: Caller) {
+    /// Has packets sent when it is their turn.
+    pub(super) fn wake(&mut self, transport: TransportId) {
         let Some(websocket) = self.websocket(transport) else { return };
         websocket.signals.wake = true;
-        if caller != Caller::WebSocket(transport) && !core::mem::replace(&mut websocket.is_listed, true) {
+        if !core::mem::replace(&mut websocket.is_listed, true) {
             self.senders.waiting.push_back(transport);
             if let Some(waker) = self.senders.waker.take() {
                 waker.wake();
@@ -66,42 +77,53 @@ impl<A: App> Inner<A> {
         }
     }
 
-    /// Serves those who wait, if they are few: what they are sent was touched just now.
-    pub(super) fn serve_few_senders(&mut self) {
-        if self.senders.waiting.len() <= SENDERS_AT_ONCE {
-            self.serve_some_senders();
-        }
-    }
-
-    fn serve_some_senders(&mut self) {
+    /// Sends to a few of those who wait, and returns whether there are more.
+    ///
+    /// One step for all of them and then the next: what a step needs of the program and of the system stays in the processor's
+    /// caches, which are too small for all steps together.
+    fn serve_some_senders(&mut self) -> bool {
+        let mut batch = core::mem::take(&mut self.senders.batch);
         for _ in 0..SENDERS_AT_ONCE {
-            let Some(transport) = self.senders.waiting.pop_front() else { return };
-            let Some(websocket) = self.websocket(transport) else { continue };
-            websocket.is_listed = false;
-            match websocket {
-                // Its task has sent everything since.
-                WebSocket { signals: Signals { wake: false, .. }, .. } => {}
-                WebSocket { is_free: true, .. } => self.send(transport),
-                waiting => waiting.wake(),
+            let Some(transport) = self.senders.waiting.pop_front() else { break };
+            batch.extend(self.begin(transport));
+        }
+        for sending in &mut batch {
+            // What follows a CONNECT has to wait for a while: that is for the task.
+            let Sending { outgoing, .. } = sending;
+            sending.is_sent =
+                !outgoing.ends_with_connect() && outgoing.write(sending.socket.io()).is_ok() && outgoing.is_empty();
+        }
+        for Sending { transport, outgoing, is_sent, .. } in batch.drain(..) {
+            if is_sent {
+                self.flushed(transport, Caller::Nobody);
+                if self.server.has_waiting(transport) {
+                    self.wake(transport);
+                }
+            } else {
+                self.leave(transport, outgoing);
             }
         }
+        self.senders.batch = batch;
+        !self.senders.waiting.is_empty()
     }
 
-    /// Sends what waits for a WebSocket whose task does not.
-    fn send(&mut self, transport: TransportId) {
-        let Some(websocket) = self.websocket(transport) else { return };
-        websocket.signals.wake = false;
-        let socket = Rc::clone(&websocket.socket);
-        let mut outgoing = core::mem::take(&mut self.senders.outgoing);
-        while outgoing.fill(|take| self.take_packets(transport, WRITE_BATCH_BYTES, |packet, _compress| take(packet))) {
-            // What follows a CONNECT has to wait for a while: that is for the task.
-            let is_sent = !outgoing.ends_with_connect() && outgoing.write(socket.io()).is_ok() && outgoing.is_empty();
-            if !is_sent {
-                return self.leave(transport, outgoing);
-            }
-            self.flushed(transport, Caller::Nobody);
+    /// Takes what waits for a WebSocket whose task waits too.
+    fn begin(&mut self, transport: TransportId) -> Option<Sending> {
+        let websocket = self.websocket(transport)?;
+        websocket.is_listed = false;
+        if !websocket.is_free {
+            websocket.wake();
+            return None;
         }
-        self.senders.outgoing = outgoing;
+        // Otherwise its task has sent everything since.
+        if !core::mem::take(&mut websocket.signals.wake) {
+            return None;
+        }
+        let socket = Rc::clone(&websocket.socket);
+        let mut outgoing = Outgoing::default();
+        let is_any =
+            outgoing.fill(|take| self.take_packets(transport, WRITE_BATCH_BYTES, |packet, _compress| take(packet)));
+        is_any.then_some(Sending { transport, socket, outgoing, is_sent: false })
     }
 
     /// Lets the task of a WebSocket go on with what was not sent.
@@ -117,7 +139,6 @@ impl<A: App> Inner<A> {
 #[cfg(all(test, unix))]
 mod tests {
     use core::net::Ipv4Addr;
-    use std::net::TcpStream;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
@@ -127,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::reactor::{self, Source};
+    use crate::reactor;
     use crate::{config, memory};
 
     struct Nothing;
@@ -159,13 +180,13 @@ mod tests {
             let socket = Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream");
             let websocket = engine.attach(transport, Rc::new(socket));
             for _ in 0..3 {
-                engine.inner.borrow_mut().wake(transport, Caller::Nobody);
+                engine.inner.borrow_mut().wake(transport);
                 // Its task sends all itself, before it is the engine's turn.
                 core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
             }
             assert_eq!(engine.inner.borrow().senders.waiting.len(), 1);
             engine.inner.borrow_mut().serve_some_senders();
-            engine.inner.borrow_mut().wake(transport, Caller::Nobody);
+            engine.inner.borrow_mut().wake(transport);
             assert_eq!(engine.inner.borrow().senders.waiting.len(), 1);
         };
         reactor::block_on(test).expect("a reactor");

@@ -78,12 +78,14 @@ impl<A: App> WebSocketHandle<A> {
         Caller::WebSocket(self.transport)
     }
 
-    /// What the server wants since this was asked last. Whoever asks is woken for the next time.
+    /// What the server wants since this was asked last, but for what the engine itself will do about it. Whoever asks is woken for
+    /// the next time.
     pub(crate) fn take_signals(&self, cx: &Context<'_>) -> Signals {
         match self.engine.inner.borrow_mut().websocket(self.transport) {
             Some(websocket) => {
                 keep_waker(&mut websocket.waker, cx);
-                core::mem::take(&mut websocket.signals)
+                let signals = &mut websocket.signals;
+                if websocket.is_listed && !signals.close { Signals::default() } else { core::mem::take(signals) }
             }
             // Another has its place: it was to be closed before.
             None => Signals { wake: false, close: true },
@@ -96,11 +98,6 @@ impl<A: App> WebSocketHandle<A> {
         let websocket = inner.websocket(self.transport)?;
         websocket.is_free = is_free;
         websocket.left.take()
-    }
-
-    /// Serves others who have something to be sent, if they are few.
-    pub(crate) fn serve_few(&self) {
-        self.engine.inner.borrow_mut().serve_few_senders();
     }
 
     /// Brings a message. Returns for how long no more is to be read.
