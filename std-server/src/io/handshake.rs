@@ -1,6 +1,5 @@
 //! What a client's first request said, kept as long as its session.
 
-use core::fmt::Write as _;
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,14 +34,16 @@ const TEXT_BYTES: usize = 1_024;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// A line with the time and the address, one with the target, then one for each header field. There is one for each
-    /// client, so it is kept small: one allocation, and nothing in it twice.
+    address: Option<SocketAddr>,
+    time: UnixTime,
+    /// A line with the target, then one for each header field. There is one for each client, so it is kept small: one
+    /// allocation, and nothing in it twice.
     text: Arc<str>,
 }
 
 impl Default for Handshake {
     fn default() -> Self {
-        Self { text: Arc::from("0 \n\n") }
+        Self { address: None, time: UnixTime::from_ms(0), text: Arc::from("\n") }
     }
 }
 
@@ -50,13 +51,6 @@ impl Handshake {
     pub(crate) fn new(head: &RequestHead<'_>, address: Option<SocketAddr>, time: UnixTime, bytes_max: usize) -> Self {
         let url = Some(head.target()).filter(|url| url.len() <= bytes_max).unwrap_or_default();
         let mut text = String::with_capacity(TEXT_BYTES);
-        text.push_str(&time.as_ms().to_string());
-        text.push(' ');
-        if let Some(address) = address {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{address}");
-        }
-        text.push('\n');
         text.push_str(url);
         text.push('\n');
         let mut bytes_left = bytes_max.saturating_sub(url.len());
@@ -73,18 +67,17 @@ impl Handshake {
                 text.push('\n');
             }
         }
-        Self { text: text.into() }
+        Self { address, time, text: text.into() }
     }
 
     /// Where the client's connection came from: the client, or a proxy in front of the server.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.line(0).split_once(' ')?.1.parse().ok()
+    pub const fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// When it came.
-    pub fn time(&self) -> UnixTime {
-        let ms = self.line(0).split_once(' ').and_then(|(ms, _)| ms.parse().ok());
-        UnixTime::from_ms(ms.unwrap_or_default())
+    pub const fn time(&self) -> UnixTime {
+        self.time
     }
 
     /// Whether it came over TLS. The server itself knows none, so it never did.
@@ -99,7 +92,7 @@ impl Handshake {
 
     /// The target of the request: path and query. Empty if it is longer than what is kept.
     pub fn url(&self) -> &str {
-        self.line(1)
+        self.text.lines().next().unwrap_or_default()
     }
 
     /// The value of a key in the query: the last one, if there are several.
@@ -119,11 +112,7 @@ impl Handshake {
 
     /// Names, in lower case, and values of the header fields, in the order they were sent.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.text.lines().skip(2).filter_map(|line| line.split_once(':'))
-    }
-
-    fn line(&self, number: usize) -> &str {
-        self.text.lines().nth(number).unwrap_or_default()
+        self.text.lines().skip(1).filter_map(|line| line.split_once(':'))
     }
 
     fn as_query(&self) -> Query<'_> {
