@@ -1,9 +1,5 @@
 //! The one place that reads a clock. Everything else is told what time it is.
-//!
-//! On the thread of a reactor time passes in steps: all that is done between two looks at the sockets happens at the time of the
-//! first. A clock is read once for all of it, and what came together has the same time, however long the work for it takes.
 
-use core::cell::Cell;
 use std::time::SystemTime;
 
 use sprat_core::time::{Instant, Now, UnixTime};
@@ -16,8 +12,9 @@ pub struct Clock {
 
 impl Clock {
     /// Starts the monotonic clock at zero.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub fn start() -> Self {
-        Self { origin: instant() }
+        Self { origin: std::time::Instant::now() }
     }
 
     /// What both clocks say now.
@@ -26,9 +23,9 @@ impl Clock {
     }
 
     /// The monotonic clock alone, for deadlines.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub fn instant(&self) -> Instant {
-        let elapsed = instant().saturating_duration_since(self.origin);
-        Instant::from_ms(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+        Instant::from_ms(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Where the monotonic clock's `instant` is for the timers of the runtime.
@@ -42,77 +39,13 @@ impl Clock {
 /// The system's monotonic clock, for timers.
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
 pub fn instant() -> std::time::Instant {
-    STEP.with(|step| step.instant.of(std::time::Instant::now))
+    std::time::Instant::now()
 }
 
 /// What the wall clock says now.
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
 pub fn wall() -> UnixTime {
-    STEP.with(|step| step.wall.of(|| unix_time(SystemTime::now())))
-}
-
-std::thread_local! {
-    static STEP: Step = const { Step { instant: Reading::new(), wall: Reading::new() } };
-}
-
-/// What this thread's clocks have said in the step of time that goes on.
-struct Step {
-    instant: Reading<std::time::Instant>,
-    wall: Reading<UnixTime>,
-}
-
-struct Reading<T> {
-    is_kept: Cell<bool>,
-    kept: Cell<Option<T>>,
-}
-
-impl<T: Copy> Reading<T> {
-    const fn new() -> Self {
-        Self { is_kept: Cell::new(false), kept: Cell::new(None) }
-    }
-
-    fn begin(&self, is_kept: bool) {
-        self.is_kept.set(is_kept);
-        self.kept.set(None);
-    }
-
-    fn of(&self, read: impl FnOnce() -> T) -> T {
-        if !self.is_kept.get() {
-            return read();
-        }
-        let now = self.kept.get().unwrap_or_else(read);
-        self.kept.set(Some(now));
-        now
-    }
-}
-
-/// While there is one, time passes in steps on its thread; afterwards by itself again.
-pub(crate) struct Steps;
-
-impl Steps {
-    /// Begins with the first step.
-    pub(crate) fn begin() -> Self {
-        Self::next();
-        Self
-    }
-
-    /// Begins with the next one.
-    pub(crate) fn next() {
-        Self::set(true);
-    }
-
-    fn set(is_kept: bool) {
-        STEP.with(|step| {
-            step.instant.begin(is_kept);
-            step.wall.begin(is_kept);
-        });
-    }
-}
-
-impl Drop for Steps {
-    fn drop(&mut self) {
-        Self::set(false);
-    }
+    unix_time(SystemTime::now())
 }
 
 fn unix_time(time: SystemTime) -> UnixTime {
@@ -133,24 +66,6 @@ mod tests {
         let first = clock.now().instant;
         assert!(first < Instant::from_ms(60_000), "{first:?}");
         assert!(clock.now().instant >= first);
-    }
-
-    #[test]
-    fn time_stands_still_within_a_step_and_passes_between_two() {
-        let passes = |other: bool| {
-            let before = instant();
-            let began = wall();
-            std::thread::park_timeout(core::time::Duration::from_millis(2));
-            if other {
-                Steps::next();
-            }
-            assert_eq!(instant() > before, wall() > began);
-            instant() > before
-        };
-        let steps = Steps::begin();
-        assert_eq!([passes(false), passes(true), passes(false)], [false, true, false]);
-        drop(steps);
-        assert!(passes(false));
     }
 
     #[test]

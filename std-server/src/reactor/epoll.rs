@@ -25,7 +25,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
 
-use crate::clock::{self, Steps};
+use crate::clock;
 
 /// Events fetched in one call.
 const EVENTS_MAX: usize = 256;
@@ -44,7 +44,6 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let waker = Waker::from(Arc::clone(&reactor.wakeup));
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
-    let _steps = Steps::begin();
     let result = loop {
         // Exchanged, not stored: what other threads have done before they woke us has to be seen by the poll.
         reactor.wakeup.state.swap(RUNNING, Ordering::AcqRel);
@@ -132,7 +131,6 @@ impl Reactor {
 
     /// Waits for the next events, unless the tasks have something to do, and wakes who waits for them.
     fn turn(&self) -> io::Result<()> {
-        Steps::next();
         let may_sleep = self.wakeup.may_sleep();
         let timeout = if may_sleep { self.timeout() } else { Some(Duration::ZERO) };
         let timeout =
@@ -145,7 +143,6 @@ impl Reactor {
         };
         // From here on nobody has to interrupt a wait: the tasks run next.
         self.wakeup.state.store(RUNNING, Ordering::Release);
-        Steps::next();
         self.note(fetched);
         self.fire_timers();
         Ok(())
