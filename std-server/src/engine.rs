@@ -74,7 +74,7 @@ struct Line {
     waker: Option<Waker>,
 }
 
-/// Who brings something. It looks itself for what follows, and need not be woken.
+/// Who brings something. It looks itself for an answer or the end, and need not be woken for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
     Line(u32),
@@ -261,7 +261,7 @@ impl<A: App> Inner<A> {
                 Output::Closed { session, reason, problem } => self.closed(session, reason, problem),
                 Output::Opened { session } => self.opened(session, asked),
                 Output::Respond { request, answer } => self.respond(request, answer, caller),
-                Output::Wake { transport } => self.wake(transport),
+                Output::Wake { transport } => self.wake(transport, caller),
             }
         }
         is_anything
@@ -341,9 +341,8 @@ impl<A: App> Inner<A> {
         }
     }
 
-    /// All packets that were taken for a transport are sent.
+    /// All packets that were taken for a transport are sent, at the time that was read last.
     fn flushed(&mut self, transport: TransportId, caller: Caller) {
-        self.now.instant = self.clock.instant();
         self.server.handle(self.now, Input::Flushed { transport });
         // As long as nothing follows, it has only put off what is due.
         if self.carry_out(None, caller) {

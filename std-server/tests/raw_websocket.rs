@@ -6,6 +6,7 @@ mod common;
 use std::sync::mpsc::{Receiver, channel};
 
 use common::{BINARY, CLOSE, PATIENCE, PING, PONG, Raw, Running, TEXT, frame, run, websocket_head};
+use sprat::config::Limits;
 use sprat::{Binary, Config};
 
 /// A server that takes messages of 1,000 bytes, echoes `echo`, sends binary at `bytes` and disconnects at `bye`; and the reasons
@@ -166,4 +167,28 @@ fn what_was_asked_together_with_the_end_is_answered_before_it() {
     assert!(raw.text().starts_with("40{"));
     assert_eq!(raw.text(), r#"42["echo","x"]"#);
     assert_eq!(raw.next_frame().0, CLOSE);
+}
+
+#[test]
+fn who_says_much_at_once_is_answered_while_a_broadcast_is_sent() {
+    let limits = Limits { max_outbox_packets: 64, ..Limits::default() };
+    let server = run(Config { limits, ..Config::default() }, |io| {
+        io.on("all", |socket, (), _ack| socket.everybody().emit("all", ()));
+        io.on("echo", |socket, text: String, _ack| socket.emit("echo", text));
+    });
+    let mut listeners: Vec<_> = (0..100).map(|_| server.join("")).collect();
+    let mut speaker = server.join("");
+    for round in 0..5 {
+        // All of it is there before the first is answered, and everybody is to be sent something first.
+        let echo = frame(TEXT, br#"42["echo","x"]"#);
+        speaker.send([frame(TEXT, br#"42["all"]"#), echo.repeat(1_000)].concat());
+        let mut echoes = 0;
+        while echoes < 1_000 {
+            match speaker.text().as_str() {
+                r#"42["echo","x"]"# => echoes += 1,
+                other => assert_eq!((other, echoes), (r#"42["all"]"#, 0), "round {round}"),
+            }
+        }
+        assert!(listeners.iter_mut().all(|listener| listener.text() == r#"42["all"]"#));
+    }
 }

@@ -12,7 +12,7 @@ use crate::ids::{RequestId, Sid, TransportId};
 use crate::limits::Transports;
 use crate::memory::Memory;
 use crate::wire::engine::Open;
-use crate::wire::http::{Query, RequestHead};
+use crate::wire::http::{EngineQuery, Query, RequestHead};
 
 /// The transport that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +60,7 @@ impl<M: Memory> Engine<M> {
 
     /// What a request wants, if it may.
     pub(crate) fn verify(&mut self, head: &RequestHead<'_>) -> Result<Wish, Refusal> {
-        let query = Query::new(head.query());
-        let [transport, revision, sid] = query.values(["transport", "EIO", "sid"]);
+        let EngineQuery { transport, revision, sid } = head.engine_query();
         let asked = match transport {
             Some(name) if name.is("polling") && self.limits.transports != Transports::WebSocket => Asked::Polling,
             Some(name) if name.is("websocket") && self.limits.transports != Transports::Polling => Asked::WebSocket,
@@ -74,7 +73,7 @@ impl<M: Memory> Engine<M> {
         let upgrade = head.wants_websocket();
         let revision_4 = revision.is_some_and(|value| value.is("4"));
         let mut wish = Wish { asked, upgrade, revision_4, session: None };
-        if let Some(sid) = sid.filter(|sid| !sid.is_empty()) {
+        if let Some(sid) = sid {
             let mut buffer = [0; Sid::LEN];
             let found = sid.decode(&mut buffer).ok().and_then(|sid| self.find_sid(sid));
             let index = found.ok_or(Refusal::SessionUnknown)?;

@@ -242,7 +242,10 @@ impl<M: Memory> Engine<M> {
 
     /// Whether [`Self::next`] has a packet for a transport.
     pub(crate) fn has_waiting(&self, transport: TransportId) -> bool {
-        self.find_transport(transport).is_some_and(|index| self.sessions[index].outbox.has_waiting())
+        self.find_transport(transport).is_some_and(|index| {
+            let session = &self.sessions[index];
+            if session.is_probe(transport.lane) { session.probe_answer_due } else { session.outbox.has_waiting() }
+        })
     }
 
     /// What [`Self::next`] would hand out for a transport.

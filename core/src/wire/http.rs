@@ -42,6 +42,7 @@ pub struct RequestHead<'a> {
     /// The header fields, each with its line end.
     fields: &'a [u8],
     known: Known<'a>,
+    engine: EngineQuery<'a>,
     is_http11: bool,
 }
 
@@ -62,6 +63,24 @@ struct Known<'a> {
     /// The protocol is to change, to WebSocket.
     websocket: bool,
     expects_continue: bool,
+}
+
+/// What the query says to Engine.IO (Engine.IO protocol, "Query parameters").
+#[derive(Clone, Copy, Debug)]
+pub struct EngineQuery<'a> {
+    /// `transport`: how packets are to travel.
+    pub transport: Option<Value<'a>>,
+    /// `EIO`: the revision of the protocol.
+    pub revision: Option<Value<'a>>,
+    /// `sid`: the session that the request belongs to. A handshake has none; an empty one counts as none.
+    pub sid: Option<Value<'a>>,
+}
+
+impl<'a> EngineQuery<'a> {
+    fn read(query: Query<'a>) -> Self {
+        let [transport, revision, sid] = query.values(["transport", "EIO", "sid"]);
+        Self { transport, revision, sid: sid.filter(|sid| !sid.is_empty()) }
+    }
 }
 
 /// The value of a field that must be there once; `Some(None)` if it is there more often.
@@ -100,10 +119,12 @@ pub fn parse(bytes: &[u8]) -> Result<HeadStatus<'_>, PeerError> {
     };
     let request_target_len = target.len();
     let target = origin_form(method, target)?;
+    let path_len = target.bytes().position(|byte| byte == b'?').unwrap_or(target.len());
     let head = RequestHead {
         method,
         target,
-        path_len: target.bytes().position(|byte| byte == b'?').unwrap_or(target.len()),
+        path_len,
+        engine: EngineQuery::read(Query::new(target.get(path_len + 1..).unwrap_or_default())),
         fields: fields(bytes.get(..len).unwrap_or_default(), method.len() + request_target_len)?,
         known: Known::read(request.headers, version)?,
         is_http11: version == 1,
@@ -286,6 +307,11 @@ impl<'a> RequestHead<'a> {
     /// The query without its question mark, empty if there is none.
     pub fn query(&self) -> &'a str {
         self.target.get(self.path_len + 1..).unwrap_or_default()
+    }
+
+    /// What the query says to Engine.IO. It was found when the head was parsed.
+    pub const fn engine_query(&self) -> EngineQuery<'a> {
+        self.engine
     }
 
     /// True for HTTP/1.1, false for HTTP/1.0.

@@ -41,6 +41,9 @@ pub(super) trait Endpoint {
     fn set_free(&self, _is_free: bool) -> Option<Box<Outgoing>> {
         None
     }
+
+    /// Sends to others what has come of a message, if they are few.
+    fn serve_few(&self) {}
 }
 
 /// A session of the engine.
@@ -75,6 +78,10 @@ impl<A: App> Endpoint for WebSocketHandle<A> {
 
     fn set_free(&self, is_free: bool) -> Option<Box<Outgoing>> {
         Self::set_free(self, is_free)
+    }
+
+    fn serve_few(&self) {
+        Self::serve_few(self);
     }
 }
 

@@ -79,6 +79,8 @@ impl Incoming {
     /// Reads some bytes, as long as there are not more than `bytes_max`. The buffer is on the stack, so that no future that
     /// waits, and is moved, contains it.
     fn poll_more(&mut self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<usize>> {
+        // Most often there is nothing, and the buffer would have been cleared in vain.
+        ready!(self.stream.poll_readable(cx));
         let mut more = [0; 2_048];
         let room = bytes_max.saturating_sub(self.received.len()).clamp(1, more.len());
         let len = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more[..room]))?;

@@ -70,17 +70,18 @@ impl<A: App> Connection<A> {
             self.line.body(id, session, None);
             return Ok(());
         };
-        let end_of_part = |rest: &[u8]| {
-            let separators = rest.iter().enumerate().filter(|(_, byte)| **byte == payload::SEPARATOR);
-            separators.map(|(at, _)| at).nth(BODY_PART_PACKETS - 1)
-        };
-        while let Some(end) = end_of_part(rest) {
+        let is_separator = |byte: &u8| *byte == payload::SEPARATOR;
+        let mut packets = 1 + rest.iter().filter(|byte| is_separator(byte)).count();
+        while packets > BODY_PART_PACKETS
+            && let Some((end, _)) =
+                rest.iter().enumerate().filter(|(_, byte)| is_separator(byte)).nth(BODY_PART_PACKETS - 1)
+        {
+            packets -= BODY_PART_PACKETS;
             self.line.body_part(id, session, &rest[..end]);
             self.slow_down(session, BODY_PART_PACKETS, end).await?;
             smol::future::yield_now().await;
             rest = &rest[end + 1..];
         }
-        let packets = 1 + rest.iter().filter(|byte| **byte == payload::SEPARATOR).count();
         self.slow_down(session, packets, rest.len()).await?;
         self.line.body(id, session, Some(rest));
         Ok(())

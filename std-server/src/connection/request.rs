@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use sprat_core::wire::http::{Body, Query, RequestHead};
+use sprat_core::wire::http::{Body, RequestHead};
 use sprat_core::wire::websocket;
 use sprat_core::{App, Response};
 
@@ -88,7 +88,7 @@ impl Request {
     pub(super) fn for_engine(&mut self, head: &RequestHead<'_>, site: &Site<impl App>, address: SocketAddr) {
         let Site { cors, hooks, .. } = site;
         let compress = site.compressed_bytes_min > 0;
-        self.is_initial = Query::new(head.query()).value("sid").is_none_or(|sid| sid.is_empty());
+        self.is_initial = head.engine_query().sid.is_none();
         if cors.is_on() {
             // A refused upgrade is answered without them, as the official server does.
             let fields = if self.websocket.is_some() { &mut self.success_fields } else { &mut self.fields };

@@ -87,6 +87,18 @@ impl Stream {
         self.source.is_readable() || self.partial.is_cut()
     }
 
+    /// Ready when a read is worth trying.
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.partial.is_cut() {
+            return Poll::Ready(());
+        }
+        let readable = self.source.poll_readable(cx);
+        if readable.is_pending() {
+            self.reads = 0;
+        }
+        readable
+    }
+
     /// Keeps the socket for packets, or lets tungstenite have it again.
     pub(crate) const fn reserve(&mut self, is_reserved: bool) {
         self.is_reserved = is_reserved;

@@ -1,4 +1,4 @@
-//! A WebSocket: one task that reads messages, brings them to the engine, and sends all that waits in one go.
+//! A WebSocket: one task that reads messages, brings them to the engine, and sends what the engine does not.
 
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
@@ -199,6 +199,7 @@ impl<E: Endpoint> Link<E> {
         if end.is_pending() && has_nothing && !self.socket.get_ref().stream.is_control_waiting() {
             self.endpoint.set_free(true);
         }
+        self.endpoint.serve_few();
         end
     }
 

@@ -115,11 +115,10 @@ impl<A: App> LineHandle<A> {
         self.engine.inner.borrow_mut().drive(Input::RequestLost { request, session }, self.caller());
     }
 
-    /// Counts packets of a POST. Returns for how long no more are to be brought.
+    /// Counts packets of a POST, at the time that was read last. Returns for how long no more are to be brought.
     pub(crate) fn charge(&self, session: SessionId, packets: usize, bytes: usize) -> Duration {
         let inner = &mut *self.engine.inner.borrow_mut();
-        let now = inner.read_clock().instant;
-        inner.clients.charge(session, packets, bytes, now)
+        inner.clients.charge(session, packets, bytes, inner.now.instant)
     }
 
     /// Hands over the packets that wait, until `budget_bytes` are reached, each with whether it may be compressed. `take`
@@ -140,7 +139,9 @@ impl<A: App> LineHandle<A> {
 
     /// Says that all packets that were taken are sent.
     pub(crate) fn flushed(&self, transport: TransportId) {
-        self.engine.inner.borrow_mut().flushed(transport, self.caller());
+        let inner = &mut *self.engine.inner.borrow_mut();
+        inner.read_clock();
+        inner.flushed(transport, self.caller());
     }
 }
 

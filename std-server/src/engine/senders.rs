@@ -1,9 +1,10 @@
-//! Who has packets to send, and the sending for WebSockets whose own task has no part in it.
+//! Who has packets to send, and the sending for WebSockets whose own task waits.
 //!
 //! A broadcast has something to send for everybody. To wake a task for each costs more than the sending does: its memory is
 //! scattered, and no longer in the processor's cache. So a task that waits lets the engine send, and is woken only if there is
 //! something left to do.
 
+use core::pin::Pin;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -18,13 +19,18 @@ use crate::reactor::{Source, Timer};
 
 /// WebSockets that are served before others have their turn.
 const SENDERS_AT_ONCE: usize = 32;
+/// Bytes taken for them together, from which on no more is taken.
+const BATCH_BYTES_MAX: usize = 4 * WRITE_BATCH_BYTES;
 /// Bytes given to a socket before they are sent: what waits for a client leaves in few writes.
 pub(crate) const WRITE_BATCH_BYTES: usize = 64 << 10;
 
-/// The WebSockets that have something to send, each once.
+/// The WebSockets that have something to send, in each queue once.
 #[derive(Debug, Default)]
 pub(super) struct Senders {
-    waiting: VecDeque<TransportId>,
+    /// Who has just said something: an answer does not wait for the sending of a broadcast.
+    speakers: VecDeque<TransportId>,
+    /// The others.
+    listeners: VecDeque<TransportId>,
     waker: Option<Waker>,
     /// Empty, and used again.
     batch: Vec<Sending>,
@@ -43,22 +49,28 @@ impl<A: App> Engine<A> {
     /// Sends what waits for whom, a few at a time, for ever.
     ///
     /// What comes in meanwhile is read before all of a broadcast is sent, so that it leaves together with what still waits, and
-    /// nobody's message waits for all the others' sending.
+    /// nobody's answer waits for all the others' sending.
     pub(crate) async fn serve_senders(&self) {
+        let mut pause: Option<Timer> = None;
         loop {
-            core::future::poll_fn(|cx| {
+            let are_listeners_due = core::future::poll_fn(|cx| {
                 let senders = &mut self.inner.borrow_mut().senders;
-                if !senders.waiting.is_empty() {
-                    return Poll::Ready(());
+                if pause.as_mut().is_some_and(|pause| Pin::new(pause).poll(cx).is_ready()) {
+                    pause = None;
+                }
+                let are_listeners_due = pause.is_none() && !senders.listeners.is_empty();
+                if are_listeners_due || !senders.speakers.is_empty() {
+                    return Poll::Ready(are_listeners_due);
                 }
                 senders.waker = Some(cx.waker().clone());
                 Poll::Pending
             })
             .await;
-            let is_any_left = self.inner.borrow_mut().serve_some_senders();
-            if is_any_left {
-                // Not only to other tasks: until the sockets have been looked at.
-                Timer::after(Duration::ZERO).await;
+            let inner = &mut *self.inner.borrow_mut();
+            inner.serve_some_senders(are_listeners_due);
+            if are_listeners_due {
+                // Not only for other tasks: until the sockets have been looked at.
+                pause = (!inner.senders.listeners.is_empty()).then(|| Timer::after(Duration::ZERO));
             }
         }
     }
@@ -66,26 +78,49 @@ impl<A: App> Engine<A> {
 
 impl<A: App> Inner<A> {
     /// Has packets sent when it is their turn.
-    pub(super) fn wake(&mut self, transport: TransportId) {
+    pub(super) fn wake(&mut self, transport: TransportId, caller: Caller) {
         let Some(websocket) = self.websocket(transport) else { return };
         websocket.signals.wake = true;
-        if !core::mem::replace(&mut websocket.is_listed, true) {
-            self.senders.waiting.push_back(transport);
-            if let Some(waker) = self.senders.waker.take() {
+        let is_speaker = caller == Caller::WebSocket(transport);
+        let is_listed = if is_speaker { &mut websocket.is_speaker } else { &mut websocket.is_listener };
+        if !core::mem::replace(is_listed, true) {
+            let senders = &mut self.senders;
+            if is_speaker { &mut senders.speakers } else { &mut senders.listeners }.push_back(transport);
+            if let Some(waker) = senders.waker.take() {
                 waker.wake();
             }
         }
     }
 
-    /// Sends to a few of those who wait, and returns whether there are more.
+    /// Serves those who wait, if there is something for others than the speakers and they are few: what they are sent was touched
+    /// just now, and a volatile event that follows is not for nobody because the one before is not sent yet.
+    pub(super) fn serve_few_senders(&mut self) {
+        let Senders { speakers, listeners, .. } = &self.senders;
+        if !listeners.is_empty() && speakers.len() + listeners.len() <= SENDERS_AT_ONCE {
+            self.serve_some_senders(true);
+        }
+    }
+
+    /// Sends to a few of those who wait.
     ///
     /// One step for all of them and then the next: what a step needs of the program and of the system stays in the processor's
     /// caches, which are too small for all steps together.
-    fn serve_some_senders(&mut self) -> bool {
+    fn serve_some_senders(&mut self, are_listeners_due: bool) {
         let mut batch = core::mem::take(&mut self.senders.batch);
+        let mut bytes = 0_usize;
         for _ in 0..SENDERS_AT_ONCE {
-            let Some(transport) = self.senders.waiting.pop_front() else { break };
-            batch.extend(self.begin(transport));
+            let speaker = self.senders.speakers.pop_front();
+            let listener =
+                if speaker.is_none() && are_listeners_due { self.senders.listeners.pop_front() } else { None };
+            let Some(transport) = speaker.or(listener) else { break };
+            if let Some(websocket) = self.websocket(transport) {
+                *if speaker.is_some() { &mut websocket.is_speaker } else { &mut websocket.is_listener } = false;
+                batch.extend(self.begin(transport, &mut bytes));
+            }
+            // What is taken is held beside all limits.
+            if bytes >= BATCH_BYTES_MAX {
+                break;
+            }
         }
         for sending in &mut batch {
             // What follows a CONNECT has to wait for a while: that is for the task.
@@ -93,36 +128,41 @@ impl<A: App> Inner<A> {
             sending.is_sent =
                 !outgoing.ends_with_connect() && outgoing.write(sending.socket.io()).is_ok() && outgoing.is_empty();
         }
+        self.read_clock();
         for Sending { transport, outgoing, is_sent, .. } in batch.drain(..) {
             if is_sent {
                 self.flushed(transport, Caller::Nobody);
                 if self.server.has_waiting(transport) {
-                    self.wake(transport);
+                    self.wake(transport, Caller::Nobody);
                 }
             } else {
                 self.leave(transport, outgoing);
             }
         }
         self.senders.batch = batch;
-        !self.senders.waiting.is_empty()
     }
 
-    /// Takes what waits for a WebSocket whose task waits too.
-    fn begin(&mut self, transport: TransportId) -> Option<Sending> {
+    /// Takes what waits for a WebSocket whose task waits too, and counts its bytes.
+    fn begin(&mut self, transport: TransportId, bytes: &mut usize) -> Option<Sending> {
         let websocket = self.websocket(transport)?;
-        websocket.is_listed = false;
+        // Perhaps it was served since, from the other queue or by its task.
+        if !websocket.signals.wake {
+            return None;
+        }
         if !websocket.is_free {
             websocket.wake();
             return None;
         }
-        // Otherwise its task has sent everything since.
-        if !core::mem::take(&mut websocket.signals.wake) {
-            return None;
-        }
+        websocket.signals.wake = false;
         let socket = Rc::clone(&websocket.socket);
         let mut outgoing = Outgoing::default();
-        let is_any =
-            outgoing.fill(|take| self.take_packets(transport, WRITE_BATCH_BYTES, |packet, _compress| take(packet)));
+        let is_any = outgoing.fill(|take| {
+            self.take_packets(transport, WRITE_BATCH_BYTES, |packet, _compress| {
+                let len = take(packet);
+                *bytes = bytes.saturating_add(len);
+                len
+            });
+        });
         is_any.then_some(Sending { transport, socket, outgoing, is_sent: false })
     }
 
@@ -166,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_something_to_be_sent_is_listed_once() {
+    fn who_has_something_to_be_sent_is_in_each_queue_once() {
         let test = async {
             let engine = engine();
             let line = engine.line();
@@ -179,15 +219,24 @@ mod tests {
             let (ours, _theirs) = UnixStream::pair().expect("a pair");
             let socket = Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream");
             let websocket = engine.attach(transport, Rc::new(socket));
+            let queues = |engine: &Engine<Nothing>| {
+                let senders = &engine.inner.borrow().senders;
+                (senders.speakers.len(), senders.listeners.len())
+            };
             for _ in 0..3 {
-                engine.inner.borrow_mut().wake(transport);
-                // Its task sends all itself, before it is the engine's turn.
-                core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
+                engine.inner.borrow_mut().wake(transport, Caller::Nobody);
+                engine.inner.borrow_mut().wake(transport, Caller::WebSocket(transport));
+                let signals = core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
+                assert!(!signals.wake, "the engine sends");
             }
-            assert_eq!(engine.inner.borrow().senders.waiting.len(), 1);
-            engine.inner.borrow_mut().serve_some_senders();
-            engine.inner.borrow_mut().wake(transport);
-            assert_eq!(engine.inner.borrow().senders.waiting.len(), 1);
+            assert_eq!(queues(&engine), (1, 1));
+            // Who speaks does not wait for those who listen.
+            engine.inner.borrow_mut().serve_some_senders(false);
+            assert_eq!(queues(&engine), (0, 1));
+            engine.inner.borrow_mut().serve_some_senders(true);
+            assert_eq!(queues(&engine), (0, 0));
+            let signals = core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
+            assert!(signals.wake, "it was not free: its task sends");
         };
         reactor::block_on(test).expect("a reactor");
     }

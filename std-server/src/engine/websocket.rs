@@ -28,8 +28,10 @@ pub(crate) struct Signals {
 pub(super) struct WebSocket {
     pub(super) transport: TransportId,
     pub(super) signals: Signals,
-    /// It is among those who have something to be sent.
-    pub(super) is_listed: bool,
+    /// It is among those who have said something and have something to be sent.
+    pub(super) is_speaker: bool,
+    /// It is among the others who have something to be sent.
+    pub(super) is_listener: bool,
     /// Its task waits and has nothing to send itself: the engine may send on the socket.
     pub(super) is_free: bool,
     pub(super) socket: Rc<Source<TcpStream>>,
@@ -63,8 +65,16 @@ impl<A: App> Engine<A> {
         }
         // The session may have ended since the answer to the request, when nobody could be told.
         let signals = Signals { wake: true, close: !inner.server.is_attached(transport) };
-        let websocket =
-            WebSocket { transport, signals, is_listed: false, is_free: false, socket, left: None, waker: None };
+        let websocket = WebSocket {
+            transport,
+            signals,
+            is_speaker: false,
+            is_listener: false,
+            is_free: false,
+            socket,
+            left: None,
+            waker: None,
+        };
         if let Some(WebSocket { left: Some(_), socket, .. }) = inner.websockets[at].replace(websocket) {
             // Its task has yet to learn of its end, and could not go on in the middle of a frame.
             let _ = socket.io().shutdown(Shutdown::Both);
@@ -85,7 +95,8 @@ impl<A: App> WebSocketHandle<A> {
             Some(websocket) => {
                 keep_waker(&mut websocket.waker, cx);
                 let signals = &mut websocket.signals;
-                if websocket.is_listed && !signals.close { Signals::default() } else { core::mem::take(signals) }
+                let is_listed = websocket.is_speaker || websocket.is_listener;
+                if is_listed && !signals.close { Signals::default() } else { core::mem::take(signals) }
             }
             // Another has its place: it was to be closed before.
             None => Signals { wake: false, close: true },
@@ -98,6 +109,11 @@ impl<A: App> WebSocketHandle<A> {
         let websocket = inner.websocket(self.transport)?;
         websocket.is_free = is_free;
         websocket.left.take()
+    }
+
+    /// Serves others who have something to be sent, if they are few.
+    pub(crate) fn serve_few(&self) {
+        self.engine.inner.borrow_mut().serve_few_senders();
     }
 
     /// Brings a message. Returns for how long no more is to be read.
@@ -124,7 +140,9 @@ impl<A: App> WebSocketHandle<A> {
 
     /// Says that all packets that were taken are sent.
     pub(crate) fn flushed(&self) {
-        self.engine.inner.borrow_mut().flushed(self.transport, self.caller());
+        let inner = &mut *self.engine.inner.borrow_mut();
+        inner.read_clock();
+        inner.flushed(self.transport, self.caller());
     }
 
     /// Says what the client did wrong, before it is said to be gone.

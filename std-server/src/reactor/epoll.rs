@@ -300,6 +300,11 @@ impl<T> Source<T> {
         self.with(|interest| interest.read.is_ready)
     }
 
+    /// Ready when it is.
+    pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
+        self.with(|interest| interest.read.poll(cx))
+    }
+
     /// Says that a read has found less than it had room for: before the next one there has to be an event.
     pub(crate) fn drained(&self) {
         self.with(|interest| interest.read.is_ready = interest.is_ended);

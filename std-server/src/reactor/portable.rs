@@ -54,6 +54,11 @@ impl<T> Source<T> {
         true
     }
 
+    /// Ready when it is.
+    pub(crate) const fn poll_readable(&self, _cx: &Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// Says that a read has found less than it had room for. smol's reactor has no use for that.
     pub(crate) const fn drained(&self) {}
 

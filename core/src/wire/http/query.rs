@@ -25,9 +25,9 @@ impl<'a> Query<'a> {
     /// The values of `keys`, as [`Self::value`] has them, found in one pass.
     pub fn values<const N: usize>(&self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
         let mut values = [None; N];
+        let has_escapes = has_escapes(self.query);
         for (name, value) in self.pairs() {
-            let has_escapes = name.has_escapes();
-            let is = |key: &str| if has_escapes { name.chars().eq(key.chars()) } else { name.raw == key };
+            let is = |key: &str| if has_escapes { name.is(key) } else { name.raw == key };
             if let Some((place, _)) = values.iter_mut().zip(keys).find(|(_, key)| is(key)) {
                 *place = Some(value);
             }
@@ -57,6 +57,11 @@ fn split_once(text: &str, separator: u8) -> (&str, Option<&str>) {
         Some((before, behind)) => (before, behind.get(1..)),
         None => (text, None),
     }
+}
+
+fn has_escapes(text: &str) -> bool {
+    // No early way out: this is a loop that the compiler makes vectors of.
+    text.bytes().fold(false, |has, byte| has | matches!(byte, b'%' | b'+'))
 }
 
 /// A key or a value, still with its escapes.
@@ -95,7 +100,7 @@ impl<'a> Value<'a> {
 
     /// Whether it stands for something else than itself.
     fn has_escapes(&self) -> bool {
-        self.raw.bytes().any(|byte| matches!(byte, b'%' | b'+'))
+        has_escapes(self.raw)
     }
 
     /// The decoded characters.
