@@ -36,6 +36,22 @@ pub(super) struct Senders {
     batch: Vec<Sending>,
 }
 
+/// One of the two queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    Speakers,
+    Listeners,
+}
+
+impl Senders {
+    const fn queue(&mut self, queue: Queue) -> &mut VecDeque<TransportId> {
+        match queue {
+            Queue::Speakers => &mut self.speakers,
+            Queue::Listeners => &mut self.listeners,
+        }
+    }
+}
+
 /// What is being sent to one of them.
 #[derive(Debug)]
 struct Sending {
@@ -53,24 +69,26 @@ impl<A: App> Engine<A> {
     pub(crate) async fn serve_senders(&self) {
         let mut pause: Option<Timer> = None;
         loop {
-            let are_listeners_due = core::future::poll_fn(|cx| {
+            let queue = core::future::poll_fn(|cx| {
                 let senders = &mut self.inner.borrow_mut().senders;
                 if pause.as_mut().is_some_and(|pause| Pin::new(pause).poll(cx).is_ready()) {
                     pause = None;
                 }
-                let are_listeners_due = pause.is_none() && !senders.listeners.is_empty();
-                if are_listeners_due || !senders.speakers.is_empty() {
-                    return Poll::Ready(are_listeners_due);
+                if !senders.speakers.is_empty() {
+                    return Poll::Ready(Queue::Speakers);
+                }
+                if pause.is_none() && !senders.listeners.is_empty() {
+                    return Poll::Ready(Queue::Listeners);
                 }
                 senders.waker = Some(cx.waker().clone());
                 Poll::Pending
             })
             .await;
             let inner = &mut *self.inner.borrow_mut();
-            inner.serve_some_senders(are_listeners_due);
-            if are_listeners_due {
+            inner.serve_some(queue);
+            if queue == Queue::Listeners && !inner.senders.listeners.is_empty() {
                 // Not only for other tasks: until the sockets have been looked at.
-                pause = (!inner.senders.listeners.is_empty()).then(|| Timer::after(Duration::ZERO));
+                pause = Some(Timer::after(Duration::ZERO));
             }
         }
     }
@@ -81,11 +99,10 @@ impl<A: App> Inner<A> {
     pub(super) fn wake(&mut self, transport: TransportId, caller: Caller) {
         let Some(websocket) = self.websocket(transport) else { return };
         websocket.signals.wake = true;
-        let is_speaker = caller == Caller::WebSocket(transport);
-        let is_listed = if is_speaker { &mut websocket.is_speaker } else { &mut websocket.is_listener };
-        if !core::mem::replace(is_listed, true) {
+        let queue = if caller == Caller::WebSocket(transport) { Queue::Speakers } else { Queue::Listeners };
+        if !core::mem::replace(websocket.is_in(queue), true) {
             let senders = &mut self.senders;
-            if is_speaker { &mut senders.speakers } else { &mut senders.listeners }.push_back(transport);
+            senders.queue(queue).push_back(transport);
             if let Some(waker) = senders.waker.take() {
                 waker.wake();
             }
@@ -97,7 +114,8 @@ impl<A: App> Inner<A> {
     pub(super) fn serve_few_senders(&mut self) {
         let Senders { speakers, listeners, .. } = &self.senders;
         if !listeners.is_empty() && speakers.len() + listeners.len() <= SENDERS_AT_ONCE {
-            self.serve_some_senders(true);
+            self.serve_some(Queue::Speakers);
+            self.serve_some(Queue::Listeners);
         }
     }
 
@@ -105,16 +123,13 @@ impl<A: App> Inner<A> {
     ///
     /// One step for all of them and then the next: what a step needs of the program and of the system stays in the processor's
     /// caches, which are too small for all steps together.
-    fn serve_some_senders(&mut self, are_listeners_due: bool) {
+    fn serve_some(&mut self, queue: Queue) {
         let mut batch = core::mem::take(&mut self.senders.batch);
         let mut bytes = 0_usize;
         for _ in 0..SENDERS_AT_ONCE {
-            let speaker = self.senders.speakers.pop_front();
-            let listener =
-                if speaker.is_none() && are_listeners_due { self.senders.listeners.pop_front() } else { None };
-            let Some(transport) = speaker.or(listener) else { break };
+            let Some(transport) = self.senders.queue(queue).pop_front() else { break };
             if let Some(websocket) = self.websocket(transport) {
-                *if speaker.is_some() { &mut websocket.is_speaker } else { &mut websocket.is_listener } = false;
+                *websocket.is_in(queue) = false;
                 batch.extend(self.begin(transport, &mut bytes));
             }
             // What is taken is held beside all limits.
@@ -231,9 +246,9 @@ mod tests {
             }
             assert_eq!(queues(&engine), (1, 1));
             // Who speaks does not wait for those who listen.
-            engine.inner.borrow_mut().serve_some_senders(false);
+            engine.inner.borrow_mut().serve_some(Queue::Speakers);
             assert_eq!(queues(&engine), (0, 1));
-            engine.inner.borrow_mut().serve_some_senders(true);
+            engine.inner.borrow_mut().serve_some(Queue::Listeners);
             assert_eq!(queues(&engine), (0, 0));
             let signals = core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
             assert!(signals.wake, "it was not free: its task sends");

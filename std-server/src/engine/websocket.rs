@@ -10,6 +10,7 @@ use sprat_core::error::PeerError;
 use sprat_core::{App, CloseReason, Input, TransportId};
 
 use super::line::keep_waker;
+use super::senders::Queue;
 use super::{Caller, Engine, Inner, Packet};
 use crate::connection::outgoing::Outgoing;
 use crate::reactor::Source;
@@ -41,6 +42,14 @@ pub(super) struct WebSocket {
 }
 
 impl WebSocket {
+    /// Whether it is in a queue of those who have something to be sent.
+    pub(super) const fn is_in(&mut self, queue: Queue) -> &mut bool {
+        match queue {
+            Queue::Speakers => &mut self.is_speaker,
+            Queue::Listeners => &mut self.is_listener,
+        }
+    }
+
     pub(super) fn wake(&self) {
         // It stays for the next time.
         if let Some(waker) = &self.waker {
