@@ -341,6 +341,11 @@ impl<A: App> Inner<A> {
         }
     }
 
+    /// Reads the clock that deadlines count by, alone: nobody is told what time it is.
+    fn read_instant(&mut self) {
+        self.now.instant = self.clock.instant();
+    }
+
     /// All packets that were taken for a transport are sent, at the time that was read last.
     fn flushed(&mut self, transport: TransportId, caller: Caller) {
         self.server.handle(self.now, Input::Flushed { transport });

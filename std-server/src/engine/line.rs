@@ -140,7 +140,7 @@ impl<A: App> LineHandle<A> {
     /// Says that all packets that were taken are sent.
     pub(crate) fn flushed(&self, transport: TransportId) {
         let inner = &mut *self.engine.inner.borrow_mut();
-        inner.read_clock();
+        inner.read_instant();
         inner.flushed(transport, self.caller());
     }
 }

@@ -139,11 +139,12 @@ impl<A: App> Inner<A> {
         }
         for sending in &mut batch {
             // What follows a CONNECT has to wait for a while: that is for the task.
-            let Sending { outgoing, .. } = sending;
-            sending.is_sent =
-                !outgoing.ends_with_connect() && outgoing.write(sending.socket.io()).is_ok() && outgoing.is_empty();
+            let Sending { socket, outgoing, is_sent, .. } = sending;
+            *is_sent = !outgoing.ends_with_connect() && outgoing.write(socket.io()).is_ok() && outgoing.is_empty();
         }
-        self.read_clock();
+        if !batch.is_empty() {
+            self.read_instant();
+        }
         for Sending { transport, outgoing, is_sent, .. } in batch.drain(..) {
             if is_sent {
                 self.flushed(transport, Caller::Nobody);

@@ -150,7 +150,7 @@ impl<A: App> WebSocketHandle<A> {
     /// Says that all packets that were taken are sent.
     pub(crate) fn flushed(&self) {
         let inner = &mut *self.engine.inner.borrow_mut();
-        inner.read_clock();
+        inner.read_instant();
         inner.flushed(self.transport, self.caller());
     }
 
