@@ -41,7 +41,7 @@ mod timers;
 pub mod wire;
 
 pub use app::{App, Context, Decision, Event, Payload, Target};
-pub use engine::outbox::{Outgoing, OutgoingPacket, Waiting};
+pub use engine::outbox::{Outgoing, OutgoingPacket, Pressure, Waiting};
 pub use engine::response::{Answer, Refusal, Response, reason_phrase};
 pub use engine::session::CloseReason;
 pub use ids::{RequestId, SessionId, SocketId, TransportId};

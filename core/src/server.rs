@@ -1,7 +1,7 @@
 //! The server: inputs in, outputs out. It routes; the layers below it parse and decide.
 
 use crate::app::{App, Attachments, Connect, Context, Decision, Event, Message, Payload, Protocol, RoomChange};
-use crate::engine::outbox::{Outgoing, Waiting};
+use crate::engine::outbox::{Outgoing, Pressure, Waiting};
 use crate::engine::response::{Answer, Refusal};
 use crate::engine::session::{CloseReason, Pending, Poll, PollAnswer};
 use crate::engine::state::Carrier;
@@ -149,6 +149,7 @@ impl<A: App, M: Memory> Server<A, M> {
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         debug_assert!(self.sockets.engine.first_pending().is_none(), "poll() was not drained before the next input");
         self.sockets.engine.now = now;
+        self.sockets.engine.pressure = Pressure::None;
         match input {
             Input::Body { request, session, body } => self.body(request, session, body),
             Input::BodyPart { request, session, body } => self.body_part(request, session, body),
@@ -249,6 +250,13 @@ impl<A: App, M: Memory> Server<A, M> {
     /// else a place. A client that has taken nothing for a second is waited for no longer: it is the next to be closed.
     pub fn is_crowded(&self, now: Instant) -> bool {
         self.sockets.engine.is_crowded(now)
+    }
+
+    /// What the last input, a message or the body of a POST, brought about. A driver reads no more of whoever sends without a pause before
+    /// what waits is sent ([`Pressure::Behind`]) or, within reason, taken ([`Pressure::Crowded`]): what costs others their place is
+    /// then left in the sender's TCP.
+    pub const fn pressure(&self) -> Pressure {
+        self.sockets.engine.pressure
     }
 
     /// Whether a session is still there, whatever its transport.
@@ -462,6 +470,7 @@ impl<A: App, M: Memory> Server<A, M> {
 
     /// The packets of a body, as far as the session lasts.
     fn packets(&mut self, index: u32, body: &[u8]) {
+        self.sockets.engine.heard = index;
         let Ok(text) = core::str::from_utf8(body) else { return self.sockets.engine.post_malformed(index) };
         for packet in payload::packets(text) {
             match self.sockets.engine.receive_text(index, Carrier::Post, packet) {
@@ -475,6 +484,7 @@ impl<A: App, M: Memory> Server<A, M> {
     }
 
     fn message(&mut self, transport: TransportId, message: Message<'_>) {
+        self.sockets.engine.heard = transport.session.index;
         let received = match message {
             Message::Binary(bytes) => Received::Binary(bytes),
             Message::Text(text) => Received::Text(text),

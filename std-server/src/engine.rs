@@ -30,7 +30,7 @@ use crate::reactor;
 
 pub(crate) use line::LineHandle;
 use senders::Senders;
-pub(crate) use senders::WRITE_BATCH_BYTES;
+pub(crate) use senders::{Hold, WRITE_BATCH_BYTES};
 use websocket::WebSocket;
 pub(crate) use websocket::{Signals, WebSocketHandle};
 

@@ -10,8 +10,8 @@ use sprat_core::memory::Memory;
 use sprat_core::time::{Instant, Now, UnixTime};
 use sprat_core::wire::http::{self, HeadStatus};
 use sprat_core::{
-    Answer, App, CloseReason, Context, Input, Limits, Outgoing, OutgoingPacket, Output, RequestId, Server, SessionId,
-    TransportId,
+    Answer, App, CloseReason, Context, Input, Limits, Outgoing, OutgoingPacket, Output, Pressure, RequestId, Server,
+    SessionId, TransportId,
 };
 
 use crate::client::Frame;
@@ -101,6 +101,8 @@ pub struct Driver<A: App, M: Memory> {
     pub closed: Vec<CloseReason>,
     /// How many sessions have begun.
     pub opened: usize,
+    /// What the last message, or body of a POST, brought about.
+    pub pressure: Pressure,
 }
 
 impl<A: App, M: Memory> Driver<A, M> {
@@ -124,6 +126,7 @@ impl<A: App, M: Memory> Driver<A, M> {
             news: VecDeque::new(),
             closed: Vec::new(),
             opened: 0,
+            pressure: Pressure::None,
         }
     }
 
@@ -183,8 +186,7 @@ impl<A: App, M: Memory> Driver<A, M> {
 
     /// Hands the server any input at all, even one that no driver would.
     pub fn input(&mut self, input: Input<'_>) {
-        let now = self.now();
-        self.server.handle(now, input);
+        self.input_only(input);
         self.turn();
     }
 
@@ -436,7 +438,11 @@ impl<A: App, M: Memory> Driver<A, M> {
 
     fn input_only(&mut self, input: Input<'_>) {
         let now = self.now();
+        let is_heard = matches!(input, Input::Body { .. } | Input::BodyPart { .. } | Input::Message { .. });
         self.server.handle(now, input);
+        if is_heard {
+            self.pressure = self.server.pressure();
+        }
     }
 
     /// The bytes of a packet. They are copied at once: the server keeps them only until its next call.

@@ -42,6 +42,7 @@ pub enum Call {
 ///
 /// - It has the namespaces `/`, `/custom`, `/other`, `/pending` (decided later) and `/refuse` (never).
 /// - An event `echo` is acknowledged with its own arguments, or sent back if no acknowledgement is wanted.
+/// - An event `all` is sent to everybody.
 /// - An event `later` with an acknowledgement is kept in `replies`.
 /// - With [`Protocol::EngineIo`] each message is sent back.
 #[derive(Debug, Default)]
@@ -150,6 +151,7 @@ impl App for Recorder {
         match reply {
             Some(reply) if name.is("echo") => drop(context.acknowledge(reply, payload)),
             None if name.is("echo") => drop(context.emit(Target::socket(socket), "echo", payload)),
+            None if name.is("all") => drop(context.emit(Target::all(), "all", payload)),
             Some(reply) if name.is("later") => self.replies.push(reply),
             Some(_) | None => {}
         }

@@ -3,7 +3,7 @@
 use sprat_core::app::Attachments;
 use sprat_core::error::CapacityError;
 use sprat_core::time::Instant;
-use sprat_core::{App, CloseReason, Context, Limits, Payload, SocketId, Target};
+use sprat_core::{App, CloseReason, Context, Limits, Payload, Pressure, SocketId, Target};
 use sprat_tests::memory::{self, Memory};
 use sprat_tests::{Bench, Driver, Frame, Line, Recorder};
 
@@ -123,6 +123,35 @@ fn senders_are_held_back_while_somebody_still_reads_what_waits() {
     }
     assert_eq!(bench.reasons(), ["outbox full"]);
     assert!(!is_crowded(&bench));
+}
+
+#[test]
+fn what_a_message_brings_about_is_told_apart_by_what_waits_before_it() {
+    let mut bench = Bench::limited(Limits { outbox_packets_max: 10, ..Limits::default() });
+    let (speaker, _) = bench.connect_websocket();
+    let after = |bench: &mut Bench, packet: &str| {
+        bench.send_text(speaker, packet);
+        bench.pressure
+    };
+    assert_eq!(after(&mut bench, "42[\"all\",1]"), Pressure::None, "nothing waits for anybody");
+    let slow = stuck(&mut bench);
+    assert_eq!(after(&mut bench, "42[\"all\",2]"), Pressure::Behind, "one is being sent");
+    assert_eq!(after(&mut bench, "42[\"echo\",1]"), Pressure::None, "that is not for the slow one");
+    for number in 3..=5 {
+        assert_eq!(after(&mut bench, "42[\"all\",3]"), Pressure::Behind, "{number} wait");
+    }
+    bench.stall(speaker, true);
+    for _ in 0..5 {
+        assert_eq!(after(&mut bench, "42[\"echo\",1]"), Pressure::None, "its own affair");
+    }
+    assert_eq!(after(&mut bench, "42[\"echo\",1]"), Pressure::Crowded, "until it is too much");
+    bench.stall(speaker, false);
+    for _ in 0..2 {
+        assert_eq!(after(&mut bench, "42[\"all\",4]"), Pressure::Crowded, "more than half waits");
+    }
+    assert_eq!(after(&mut bench, "42[\"echo\",2]"), Pressure::None);
+    assert_eq!(after(&mut bench, "3"), Pressure::None);
+    assert!(!bench.is_closed(slow));
 }
 
 #[test]

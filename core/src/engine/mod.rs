@@ -24,7 +24,7 @@ pub(crate) mod state;
 pub(crate) mod timers;
 pub(crate) mod websocket;
 
-use crate::engine::outbox::{Crowd, Entry};
+use crate::engine::outbox::{Crowd, Entry, Pressure};
 use crate::engine::response::Answer;
 use crate::engine::session::{Pending, Session};
 use crate::engine::timers::Timers;
@@ -64,6 +64,9 @@ pub(crate) struct Engine<M: Memory> {
     entries: Table<Entry, M::Table<Slot<Entry>>>,
     timers: Timers,
     crowd: Crowd,
+    /// Whose message is at hand, or was last, and what the input at hand brought about.
+    pub(crate) heard: u32,
+    pub(crate) pressure: Pressure,
     /// The last events, for clients that come back.
     pub(crate) recent: Recent<M::Table<Kept>>,
     pub(crate) frames: M::Frames,
@@ -99,6 +102,8 @@ impl<M: Memory> Engine<M> {
             entries: Table::new(entries, NONE - 1),
             timers: Timers::new(),
             crowd: Crowd::default(),
+            heard: NONE,
+            pressure: Pressure::None,
             recent: Recent::new(recent, &limits),
             frames,
             entropy,

@@ -90,6 +90,22 @@ pub(crate) struct Crowd {
     moved: Instant,
 }
 
+/// How far what clients say is ahead of what others take. Whoever brought a message asks for it ([`Server::pressure`]), and reads
+/// on accordingly: see [`Server::is_crowded`].
+///
+/// [`Server::pressure`]: crate::Server::pressure
+/// [`Server::is_crowded`]: crate::Server::is_crowded
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    /// What the message caused, if anything, is all that waits for whom it is for; or only its own client has more.
+    #[default]
+    None,
+    /// Something waits for another client behind what is not sent yet.
+    Behind,
+    /// Something waits for a client for whom already more than half of what may wait does, or as much waits for all together.
+    Crowded,
+}
+
 /// How long a client whose outbox is more than half full may take nothing before nobody waits for it any more.
 const STALL_PATIENCE: Duration = Duration::from_ms(1_000);
 
@@ -232,12 +248,16 @@ impl<M: Memory> Engine<M> {
     /// Whether somebody has more than half of what may wait for one, or all together have, and it is worth waiting for: who has
     /// the most to answer for took something in the last second.
     pub(crate) fn is_crowded(&self, now: Instant) -> bool {
-        let is_tight = self.entries.live() > self.entries.max() / 2
-            || self.frames.used_bytes() > self.limits.frames_bytes_max as usize / 8 * 5;
         let has_moved = |deadline: Instant| now + self.limits.unread_timeout < deadline + STALL_PATIENCE;
         let longest = || self.timers.first_deadline(&self.sessions, TimerKind::Stalled);
         (self.crowd.outboxes > 0 && now < self.crowd.moved + STALL_PATIENCE)
-            || (is_tight && longest().is_some_and(has_moved))
+            || (self.is_tight() && longest().is_some_and(has_moved))
+    }
+
+    /// Whether more than half of what may wait for all together does.
+    fn is_tight(&self) -> bool {
+        self.entries.live() > self.entries.max() / 2
+            || self.frames.used_bytes() > self.limits.frames_bytes_max as usize / 8 * 5
     }
 
     /// Whether [`Self::next`] has a packet for a transport.
@@ -408,10 +428,16 @@ impl<M: Memory> Engine<M> {
             self.crowd.outboxes += 1;
             self.crowd.moved = self.now.instant;
         }
+        let is_crowded = outbox.is_crowded;
         if was_empty {
             self.occupy_memory(index);
         } else {
             self.entries[tail].next = at;
+            if is_crowded || self.is_tight() {
+                self.pressure = Pressure::Crowded;
+            } else if index != self.heard {
+                self.pressure = self.pressure.max(Pressure::Behind);
+            }
         }
         self.announce(index);
     }

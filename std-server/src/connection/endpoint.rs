@@ -7,17 +7,17 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use sprat_core::error::PeerError;
-use sprat_core::{App, CloseReason, app};
+use sprat_core::{App, CloseReason, Pressure, app};
 
 use crate::connection::outgoing::Outgoing;
-use crate::engine::{Packet, Signals, WebSocketHandle};
+use crate::engine::{Hold, Packet, Signals, WebSocketHandle};
 use crate::memory::SharedText;
 use crate::reactor::Timer;
 
 /// What messages of a WebSocket go to, and where they come from.
 pub(super) trait Endpoint {
-    /// Brings a message. Returns for how long no more is to be read.
-    fn message(&mut self, message: app::Message<'_>) -> Duration;
+    /// Brings a message. Returns for how long no more is to be read, and what it brought about for others.
+    fn message(&mut self, message: app::Message<'_>) -> (Duration, Pressure);
 
     /// Hands over the packets to send, until `budget_bytes` are reached. `take` returns the length of each.
     fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize);
@@ -44,11 +44,21 @@ pub(super) trait Endpoint {
 
     /// Sends to others what has come of a message, if they are few.
     fn serve_few(&self) {}
+
+    /// What is to be waited for after messages that brought about so much.
+    fn hold(&self, _pressure: Pressure) -> Option<Hold> {
+        None
+    }
+
+    /// Whether it is to be waited for on.
+    fn is_held(&self, _hold: &Hold) -> bool {
+        false
+    }
 }
 
 /// A session of the engine.
 impl<A: App> Endpoint for WebSocketHandle<A> {
-    fn message(&mut self, message: app::Message<'_>) -> Duration {
+    fn message(&mut self, message: app::Message<'_>) -> (Duration, Pressure) {
         Self::message(self, message)
     }
 
@@ -83,14 +93,22 @@ impl<A: App> Endpoint for WebSocketHandle<A> {
     fn serve_few(&self) {
         Self::serve_few(self);
     }
+
+    fn hold(&self, pressure: Pressure) -> Option<Hold> {
+        Self::hold(self, pressure)
+    }
+
+    fn is_held(&self, hold: &Hold) -> bool {
+        Self::is_held(self, hold)
+    }
 }
 
 /// Nothing: a WebSocket that is to be closed at once.
 pub(super) struct Refused;
 
 impl Endpoint for Refused {
-    fn message(&mut self, _message: app::Message<'_>) -> Duration {
-        Duration::ZERO
+    fn message(&mut self, _message: app::Message<'_>) -> (Duration, Pressure) {
+        (Duration::ZERO, Pressure::None)
     }
 
     fn take_packets(&mut self, _budget_bytes: usize, _take: impl FnMut(Packet) -> usize) {}
@@ -148,7 +166,7 @@ impl Echo {
 }
 
 impl Endpoint for Echo {
-    fn message(&mut self, message: app::Message<'_>) -> Duration {
+    fn message(&mut self, message: app::Message<'_>) -> (Duration, Pressure) {
         let (packet, len) = match message {
             app::Message::Binary(bytes) => (Packet::Binary(Bytes::copy_from_slice(bytes)), bytes.len()),
             app::Message::Text(text) => (Packet::Text(SharedText::new(text.as_bytes())), text.len()),
@@ -160,7 +178,7 @@ impl Endpoint for Echo {
         self.waiting_bytes += counted;
         self.signals.wake = true;
         self.signals.close |= self.waiting_bytes > self.waiting_bytes_max;
-        Duration::ZERO
+        (Duration::ZERO, Pressure::None)
     }
 
     fn take_packets(&mut self, mut budget_bytes: usize, mut take: impl FnMut(Packet) -> usize) {

@@ -12,6 +12,7 @@ mod judged;
 mod middleware;
 pub(crate) mod outgoing;
 pub(crate) mod packets;
+mod pause;
 mod post;
 mod refused;
 mod request;

@@ -1,16 +1,17 @@
 //! The body of a POST: read in good time, and brought to the engine no faster than its client may send.
 
 use core::pin::pin;
+use core::time::Duration;
 use std::io;
 
 use sprat_core::wire::payload;
-use sprat_core::{App, RequestId, SessionId};
+use sprat_core::{App, Pressure, RequestId, SessionId};
 
 use crate::connection::http::Connection;
+use crate::connection::pause::Pause;
 use crate::connection::request::Request;
 use crate::connection::{BODY_PART_PACKETS, within};
 use crate::logging::{Notice, notice};
-use crate::reactor::Timer;
 
 impl<A: App> Connection<A> {
     /// Reads the body of a POST and brings it to the engine, unless the session ends meanwhile.
@@ -54,22 +55,23 @@ impl<A: App> Connection<A> {
     async fn bring_or_lose(&self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
         let answered = async {
             core::future::poll_fn(|cx| self.line.poll_parked(cx)).await;
-            Ok(())
+            Ok(Pressure::None)
         };
         let brought = smol::future::or(answered, self.bring_body(id, session, body)).await;
-        if brought.is_err() {
-            self.line.request_lost(id, session);
+        match brought {
+            // The answer comes when more may be sent.
+            Ok(pressure) => self.pause(Duration::ZERO, pressure).await,
+            Err(problem) => {
+                self.line.request_lost(id, session);
+                Err(problem)
+            }
         }
-        brought
     }
 
     /// Brings a body to the engine, a few packets at a time, so that what they cause is sent in between: a body may hold
-    /// thousands, each of them for everybody.
-    async fn bring_body(&self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
-        let Some(mut rest) = body else {
-            self.line.body(id, session, None);
-            return Ok(());
-        };
+    /// thousands, each of them for everybody. Returns what its last part brought about.
+    async fn bring_body(&self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<Pressure> {
+        let Some(mut rest) = body else { return Ok(self.line.body(id, session, None)) };
         let is_separator = |byte: &u8| *byte == payload::SEPARATOR;
         let mut packets = 1 + rest.iter().filter(|byte| is_separator(byte)).count();
         while packets > BODY_PART_PACKETS
@@ -77,24 +79,25 @@ impl<A: App> Connection<A> {
                 rest.iter().enumerate().filter(|(_, byte)| is_separator(byte)).nth(BODY_PART_PACKETS - 1)
         {
             packets -= BODY_PART_PACKETS;
-            self.line.body_part(id, session, &rest[..end]);
-            self.slow_down(session, BODY_PART_PACKETS, end).await?;
+            let pressure = self.line.body_part(id, session, &rest[..end]);
+            self.pause(self.line.charge(session, BODY_PART_PACKETS, end), pressure).await?;
             smol::future::yield_now().await;
             rest = &rest[end + 1..];
         }
-        self.slow_down(session, packets, rest.len()).await?;
-        self.line.body(id, session, Some(rest));
-        Ok(())
+        self.pause(self.line.charge(session, packets, rest.len()), Pressure::None).await?;
+        Ok(self.line.body(id, session, Some(rest)))
     }
 
-    /// Lets wait who sends more than it may. What waits may have to make room meanwhile.
-    async fn slow_down(&self, session: SessionId, packets: usize, bytes: usize) -> io::Result<()> {
-        let wait = self.line.charge(session, packets, bytes);
-        if wait.is_zero() {
+    /// Lets wait who sends more than it may, or than others take. What waits may have to make room meanwhile.
+    async fn pause(&self, wait: Duration, pressure: Pressure) -> io::Result<()> {
+        let engine = &self.site.engine;
+        let hold = engine.hold(pressure);
+        if wait.is_zero() && hold.is_none() {
             return Ok(());
         }
+        let mut pause = Pause::new(wait, hold);
         let waited = async {
-            Timer::after(wait).await;
+            core::future::poll_fn(|cx| pause.poll(cx, |hold| engine.is_held(hold))).await;
             Ok(())
         };
         let cut = async {

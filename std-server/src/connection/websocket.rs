@@ -14,12 +14,13 @@ use async_tungstenite::tungstenite::{Error, Message};
 use futures_sink::Sink as _;
 use smol::stream::Stream as _;
 use sprat_core::error::PeerError;
-use sprat_core::{App, CloseReason, TransportId, app};
+use sprat_core::{App, CloseReason, Pressure, TransportId, app};
 
 use crate::connection::endpoint::{Echo, Endpoint, Refused};
 use crate::connection::incoming::linger;
 use crate::connection::judged::Judged;
 use crate::connection::outgoing::Outgoing;
+use crate::connection::pause::Pause;
 use crate::connection::stream::Stream;
 use crate::connection::{LINGER_TIMEOUT, within};
 use crate::engine::{Engine, WRITE_BATCH_BYTES};
@@ -177,8 +178,8 @@ struct Link<E> {
     outgoing: Outgoing,
     /// Something that is read already may be waiting in tungstenite's buffer.
     may_have_more: bool,
-    /// Nothing is read before this: the client has sent more than it may.
-    pause: Option<Box<Timer>>,
+    /// Nothing is read before it is over.
+    pause: Option<Box<Pause>>,
     /// Nothing is taken before it fires, because a CONNECT was sent just now.
     hold: Option<Box<Timer>>,
     /// The connection ends: what can be sent is sent now or never.
@@ -211,7 +212,7 @@ impl<E: Endpoint> Link<E> {
             return Poll::Ready(end);
         }
         if let Some(pause) = &mut self.pause {
-            if Pin::new(pause.as_mut()).poll(cx).is_pending() {
+            if pause.poll(cx, |hold| self.endpoint.is_held(hold)).is_pending() {
                 return self.poll_send(cx);
             }
             self.pause = None;
@@ -229,12 +230,14 @@ impl<E: Endpoint> Link<E> {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.may_have_more = true;
         let mut batch = READ_BATCH_MESSAGES;
+        let mut pressure = Pressure::None;
         while batch > 0 {
             match Pin::new(&mut self.socket).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
                     batch = batch.saturating_sub(if message.is_ping() { PING_MESSAGES } else { 1 });
-                    if let Some(end) = self.receive(message) {
-                        return Poll::Ready(end);
+                    match self.receive(message) {
+                        Ok(caused) => pressure = pressure.max(caused),
+                        Err(end) => return Poll::Ready(end),
                     }
                     if self.pause.is_some() {
                         break;
@@ -244,32 +247,47 @@ impl<E: Endpoint> Link<E> {
                 Poll::Ready(None) => return Poll::Ready(End::ByPeer),
                 Poll::Pending => {
                     self.may_have_more = false;
+                    if self.socket.get_ref().stream.is_readable() {
+                        // It was only the others' turn.
+                        self.hold(pressure);
+                    }
                     let may_forget = self.was_long && self.is_read_to_the_end();
                     return if may_forget { Poll::Ready(End::OfLongMessages) } else { Poll::Pending };
                 }
             }
         }
         // More may be there: come back when the others had their turn.
+        self.hold(pressure);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    fn receive(&mut self, message: Message) -> Option<End> {
+    /// Reads no more before what has been said is sent to those it is for, if that takes longer than to say it.
+    fn hold(&mut self, pressure: Pressure) {
+        if self.pause.is_none()
+            && let Some(hold) = self.endpoint.hold(pressure)
+        {
+            self.pause = Some(Box::new(Pause::new(Duration::ZERO, Some(hold))));
+        }
+    }
+
+    /// Brings a message. Returns what it brought about, or the end.
+    fn receive(&mut self, message: Message) -> Result<Pressure, End> {
         if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
             self.socket.get_mut().stream.settle();
         }
         self.was_long |= message.len() >= LONG_MESSAGE_BYTES_MIN;
-        let wait = match message {
+        let (wait, pressure) = match message {
             Message::Text(text) => self.endpoint.message(app::Message::Text(text.as_str())),
             Message::Binary(bytes) => self.endpoint.message(app::Message::Binary(&bytes)),
-            Message::Close(_) => return Some(End::ByPeer),
+            Message::Close(_) => return Err(End::ByPeer),
             // The library answers pings itself.
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(Pressure::None),
         };
-        if !wait.is_zero() {
-            self.pause = Some(Box::new(Timer::after(wait)));
+        if !wait.is_zero() || pressure == Pressure::Crowded {
+            self.pause = Some(Box::new(Pause::new(wait, self.endpoint.hold(pressure))));
         }
-        None
+        Ok(pressure)
     }
 
     /// Sends what waits. `Ready` if the server wants the end.

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use sprat_core::ids::Sid;
 use sprat_core::wire::http::RequestHead;
-use sprat_core::{Answer, App, Input, Refusal, RequestId, SessionId, TransportId};
+use sprat_core::{Answer, App, Input, Pressure, Refusal, RequestId, SessionId, TransportId};
 
 use super::{Caller, Engine, Line, Packet};
 
@@ -88,8 +88,8 @@ impl<A: App> LineHandle<A> {
         Poll::Pending
     }
 
-    /// Brings the body of a POST, or says that it is too large.
-    pub(crate) fn body(&self, request: RequestId, session: SessionId, body: Option<&[u8]>) {
+    /// Brings the body of a POST, or says that it is too large. Returns what it brought about.
+    pub(crate) fn body(&self, request: RequestId, session: SessionId, body: Option<&[u8]>) -> Pressure {
         let input = match body {
             Some(body) => Input::Body { request, session, body },
             None => Input::BodyTooLarge { request, session },
@@ -99,15 +99,17 @@ impl<A: App> LineHandle<A> {
             watch.body(session, body);
         }
         inner.drive(input, self.caller());
+        inner.server.pressure()
     }
 
-    /// Brings packets from the beginning of the body of a POST.
-    pub(crate) fn body_part(&self, request: RequestId, session: SessionId, body: &[u8]) {
+    /// Brings packets from the beginning of the body of a POST. Returns what they brought about.
+    pub(crate) fn body_part(&self, request: RequestId, session: SessionId, body: &[u8]) -> Pressure {
         let inner = &mut *self.engine.inner.borrow_mut();
         if let Some(watch) = &inner.watch {
             watch.body(session, body);
         }
         inner.drive(Input::BodyPart { request, session, body }, self.caller());
+        inner.server.pressure()
     }
 
     /// Says that the connection of a request is gone.

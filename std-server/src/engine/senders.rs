@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use sprat_core::{App, TransportId};
+use sprat_core::time::{Duration as CoreDuration, Instant};
+use sprat_core::{App, Pressure, TransportId};
 
 use super::{Caller, Engine, Inner};
 use crate::connection::outgoing::Outgoing;
@@ -31,6 +32,8 @@ pub(super) struct Senders {
     speakers: VecDeque<TransportId>,
     /// The others.
     listeners: VecDeque<TransportId>,
+    /// How many have left `listeners` since the beginning.
+    served: u64,
     waker: Option<Waker>,
     /// Empty, and used again.
     batch: Vec<Sending>,
@@ -51,6 +54,18 @@ impl Senders {
         }
     }
 }
+
+/// What is waited for before more is read of a client who says more to others than is sent to them, or taken by them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    /// So many are served: all who had something to be sent when it began.
+    served: u64,
+    /// Until then, that those whose outboxes are more than half full take some of it.
+    until: Option<Instant>,
+}
+
+/// How long nothing is read of a client at most because others do not take what it has sent them.
+const HOLD_MAX: CoreDuration = CoreDuration::from_ms(200);
 
 /// What is being sent to one of them.
 #[derive(Debug)]
@@ -92,6 +107,27 @@ impl<A: App> Engine<A> {
             }
         }
     }
+
+    /// What is to be waited for after messages that brought about so much.
+    pub(crate) fn hold(&self, pressure: Pressure) -> Option<Hold> {
+        let inner = &*self.inner.borrow();
+        let Senders { listeners, served, .. } = &inner.senders;
+        let until = (pressure == Pressure::Crowded).then(|| inner.now.instant + HOLD_MAX);
+        let hold = Hold { served: served + listeners.len() as u64, until };
+        (pressure > Pressure::None).then_some(hold)
+    }
+
+    /// Whether it is to be waited for on.
+    pub(crate) fn is_held(&self, hold: &Hold) -> bool {
+        let inner = &mut *self.inner.borrow_mut();
+        if inner.senders.served < hold.served {
+            return true;
+        }
+        hold.until.is_some_and(|until| {
+            inner.read_instant();
+            inner.now.instant < until && inner.server.is_crowded(inner.now.instant)
+        })
+    }
 }
 
 impl<A: App> Inner<A> {
@@ -128,6 +164,7 @@ impl<A: App> Inner<A> {
         let mut bytes = 0_usize;
         for _ in 0..SENDERS_AT_ONCE {
             let Some(transport) = self.senders.queue(queue).pop_front() else { break };
+            self.senders.served += u64::from(queue == Queue::Listeners);
             if let Some(websocket) = self.websocket(transport) {
                 *websocket.is_in(queue) = false;
                 batch.extend(self.begin(transport, &mut bytes));

@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use sprat_core::app;
 use sprat_core::error::PeerError;
-use sprat_core::{App, CloseReason, Input, TransportId};
+use sprat_core::{App, CloseReason, Input, Pressure, TransportId};
 
 use super::line::keep_waker;
-use super::senders::Queue;
+use super::senders::{Hold, Queue};
 use super::{Caller, Engine, Inner, Packet};
 use crate::connection::outgoing::Outgoing;
 use crate::reactor::Source;
@@ -125,15 +125,26 @@ impl<A: App> WebSocketHandle<A> {
         self.engine.inner.borrow_mut().serve_few_senders();
     }
 
-    /// Brings a message. Returns for how long no more is to be read.
-    pub(crate) fn message(&self, message: app::Message<'_>) -> Duration {
+    /// Brings a message. Returns for how long no more is to be read, and what it brought about.
+    pub(crate) fn message(&self, message: app::Message<'_>) -> (Duration, Pressure) {
         let inner = &mut *self.engine.inner.borrow_mut();
         if inner.watch.is_some() {
             inner.watched_message(self.transport, message);
         } else {
             inner.drive(Input::Message { transport: self.transport, message }, self.caller());
         }
-        inner.clients.charge_message(self.transport.session(), message, inner.now.instant)
+        let wait = inner.clients.charge_message(self.transport.session(), message, inner.now.instant);
+        (wait, inner.server.pressure())
+    }
+
+    /// As [`Engine::hold`].
+    pub(crate) fn hold(&self, pressure: Pressure) -> Option<Hold> {
+        self.engine.hold(pressure)
+    }
+
+    /// As [`Engine::is_held`].
+    pub(crate) fn is_held(&self, hold: &Hold) -> bool {
+        self.engine.is_held(hold)
     }
 
     /// Hands over the packets that wait, until `budget_bytes` are reached. `take` returns the length of each.
