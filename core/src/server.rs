@@ -78,7 +78,8 @@ pub enum Input<'a> {
         /// The session that came with the answer, as itself or as that of the transport.
         session: SessionId,
     },
-    /// Time has passed.
+    /// Time has passed. What is due is done for so many clients that it does not take long; until the rest is, [`Server::deadline`]
+    /// stays in the past.
     Tick,
     /// A WebSocket has ended.
     TransportLost {
@@ -129,7 +130,11 @@ pub enum Output {
 pub struct Server<A, M: Memory> {
     app: A,
     sockets: Sockets<M>,
+    expiries_left: u8,
 }
+
+/// How much that is due is done after one input. The rest is still due, as [`Server::deadline`] says.
+const EXPIRIES_MAX: u8 = 32;
 
 impl<A: App, M: Memory> Server<A, M> {
     /// A server without clients.
@@ -142,7 +147,7 @@ impl<A: App, M: Memory> Server<A, M> {
         if resources.sessions.limit() == 0 || resources.sockets.limit() == 0 || resources.rooms.limit() == 0 {
             return Err(ConfigError::Zero("memory for clients"));
         }
-        Ok(Self { app, sockets: Sockets::new(resources, limits) })
+        Ok(Self { app, sockets: Sockets::new(resources, limits), expiries_left: 0 })
     }
 
     /// Takes one input. Everything that follows from it comes out of [`Self::poll`], which must be drained before the next.
@@ -150,6 +155,7 @@ impl<A: App, M: Memory> Server<A, M> {
         debug_assert!(self.sockets.engine.first_pending().is_none(), "poll() was not drained before the next input");
         self.sockets.engine.now = now;
         self.sockets.engine.pressure = Pressure::None;
+        self.expiries_left = EXPIRIES_MAX;
         match input {
             Input::Body { request, session, body } => self.body(request, session, body),
             Input::BodyPart { request, session, body } => self.body_part(request, session, body),
@@ -199,11 +205,7 @@ impl<A: App, M: Memory> Server<A, M> {
                     return Some(output);
                 }
             }
-            let busy = self.sockets.engine.shut_down_one()
-                || self.sockets.engine.expire_one()
-                || self.sockets.expire_absent()
-                || self.tell_room_change()
-                || self.expire_deadline();
+            let busy = self.sockets.engine.shut_down_one() || self.tell_room_change() || self.expire_one();
             if !busy {
                 return None;
             }
@@ -434,6 +436,16 @@ impl<A: App, M: Memory> Server<A, M> {
         }
         self.sockets.engine.frames.release(room);
         true
+    }
+
+    /// Does one thing that is due, unless enough was done since the last input.
+    fn expire_one(&mut self) -> bool {
+        let Some(left) = self.expiries_left.checked_sub(1) else { return false };
+        let is_any = self.sockets.engine.expire_one() || self.sockets.expire_absent() || self.expire_deadline();
+        if is_any {
+            self.expiries_left = left;
+        }
+        is_any
     }
 
     fn expire_deadline(&mut self) -> bool {

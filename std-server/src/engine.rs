@@ -59,6 +59,8 @@ struct Inner<A> {
     /// Nobody is to wait for another request.
     is_stopping: bool,
     senders: Senders,
+    /// How many tasks were woken by what the server wanted last.
+    woken: usize,
     /// Where clients' first requests are kept, for applications that want to know.
     handshakes: Option<Rc<RefCell<Handshakes>>>,
     /// Who is told of every packet.
@@ -72,6 +74,8 @@ struct Line {
     requests: u32,
     answer: Option<Answer>,
     waker: Option<Waker>,
+    /// It is among those that are still to be woken.
+    is_listed: bool,
 }
 
 /// Who brings something. It looks itself for an answer or the end, and need not be woken for that.
@@ -144,6 +148,7 @@ impl<A: App> Engine<A> {
             clients: Clients::new(limits),
             is_stopping: false,
             senders: Senders::default(),
+            woken: 0,
             handshakes,
             watch,
         };
@@ -178,7 +183,7 @@ impl<A: App> Engine<A> {
         inner.drive(Input::Tick, Caller::Nobody);
         inner.is_stopping = true;
         for line in &inner.lines {
-            line.wake_unless(false);
+            line.wake();
         }
     }
 
@@ -254,6 +259,7 @@ impl<A: App> Inner<A> {
     /// Returns whether there was anything.
     fn carry_out(&mut self, asked: Option<Asked<'_>>, caller: Caller) -> bool {
         let mut is_anything = false;
+        self.woken = 0;
         while let Some(output) = self.server.poll() {
             is_anything = true;
             match output {
@@ -305,7 +311,9 @@ impl<A: App> Inner<A> {
         let Some(line) = self.lines.get_mut(request.index()) else { return };
         if RequestId::new(request.index() as u32, line.requests) == request {
             line.answer = Some(answer);
-            line.wake_unless(caller == Caller::Line(request.index() as u32));
+            if caller != Caller::Line(request.index() as u32) {
+                self.wake_line(request.index() as u32);
+            }
         }
     }
 
@@ -313,7 +321,7 @@ impl<A: App> Inner<A> {
         let Some(websocket) = self.websocket(transport) else { return };
         websocket.signals.close = true;
         if caller != Caller::WebSocket(transport) {
-            websocket.wake();
+            self.wake_to_close(transport);
         }
     }
 

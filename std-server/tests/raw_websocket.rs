@@ -192,3 +192,15 @@ fn who_says_much_at_once_is_answered_while_a_broadcast_is_sent() {
         assert!(listeners.iter_mut().all(|listener| listener.text() == r#"42["all"]"#));
     }
 }
+
+#[test]
+fn all_who_are_disconnected_at_once_get_their_close_frame() {
+    let server = run(Config::default(), |io| {
+        io.on("everybody", |socket, (), _ack| socket.everybody().disconnect(true));
+    });
+    let mut all: Vec<_> = (0..100).map(|_| server.join("")).collect();
+    all[50].frame(TEXT, br#"42["everybody"]"#);
+    for raw in &mut all {
+        assert_eq!((raw.text().as_str(), raw.next_frame()), ("41", (CLOSE, vec![])));
+    }
+}

@@ -188,3 +188,20 @@ fn a_late_call_makes_nobody_lose_its_ping() {
     bench.advance(100);
     assert_eq!(bench.closed, []);
 }
+
+#[test]
+fn what_is_due_for_many_is_done_a_few_at_a_time_and_stays_due() {
+    let mut bench = quick();
+    for _ in 0..70 {
+        bench.connect_websocket();
+    }
+    bench.advance(300);
+    let mut closed = Vec::new();
+    while !bench.server().is_idle() {
+        let due = bench.server().deadline().expect("somebody who did not answer");
+        assert!(due.as_ms() <= 500, "the rest is due on");
+        bench.jump(501);
+        closed.push(bench.closed.len());
+    }
+    assert_eq!(closed, [32, 64, 70]);
+}

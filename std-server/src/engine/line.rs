@@ -163,9 +163,9 @@ impl Line {
         keep_waker(&mut self.waker, cx);
     }
 
-    pub(super) fn wake_unless(&self, running: bool) {
+    pub(super) fn wake(&self) {
         // It stays for the next time: the line is the same task's as long as it waits.
-        if !running && let Some(waker) = &self.waker {
+        if let Some(waker) = &self.waker {
             waker.wake_by_ref();
         }
     }

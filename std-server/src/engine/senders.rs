@@ -32,7 +32,9 @@ pub(super) struct Senders {
     speakers: VecDeque<TransportId>,
     /// The others.
     listeners: VecDeque<TransportId>,
-    /// How many have left `listeners` since the beginning.
+    /// Connections whose tasks are to be woken, because an answer is there.
+    lines: VecDeque<u32>,
+    /// How many have left `listeners` and `lines` since the beginning.
     served: u64,
     waker: Option<Waker>,
     /// Empty, and used again.
@@ -51,6 +53,17 @@ impl Senders {
         match queue {
             Queue::Speakers => &mut self.speakers,
             Queue::Listeners => &mut self.listeners,
+        }
+    }
+
+    /// How many wait who have not said anything.
+    fn waiting(&self) -> usize {
+        self.listeners.len() + self.lines.len()
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
         }
     }
 }
@@ -92,7 +105,7 @@ impl<A: App> Engine<A> {
                 if !senders.speakers.is_empty() {
                     return Poll::Ready(Queue::Speakers);
                 }
-                if pause.is_none() && !senders.listeners.is_empty() {
+                if pause.is_none() && senders.waiting() > 0 {
                     return Poll::Ready(Queue::Listeners);
                 }
                 senders.waker = Some(cx.waker().clone());
@@ -101,7 +114,7 @@ impl<A: App> Engine<A> {
             .await;
             let inner = &mut *self.inner.borrow_mut();
             inner.serve_some(queue);
-            if queue == Queue::Listeners && !inner.senders.listeners.is_empty() {
+            if queue == Queue::Listeners && inner.senders.waiting() > 0 {
                 // Not only for other tasks: until the sockets have been looked at.
                 pause = Some(Timer::after(Duration::ZERO));
             }
@@ -111,9 +124,8 @@ impl<A: App> Engine<A> {
     /// What is to be waited for after messages that brought about so much.
     pub(crate) fn hold(&self, pressure: Pressure) -> Option<Hold> {
         let inner = &*self.inner.borrow();
-        let Senders { listeners, served, .. } = &inner.senders;
         let until = (pressure == Pressure::Crowded).then(|| inner.now.instant + HOLD_MAX);
-        let hold = Hold { served: served + listeners.len() as u64, until };
+        let hold = Hold { served: inner.senders.served + inner.senders.waiting() as u64, until };
         (pressure > Pressure::None).then_some(hold)
     }
 
@@ -135,21 +147,50 @@ impl<A: App> Inner<A> {
     pub(super) fn wake(&mut self, transport: TransportId, caller: Caller) {
         let Some(websocket) = self.websocket(transport) else { return };
         websocket.signals.wake = true;
-        let queue = if caller == Caller::WebSocket(transport) { Queue::Speakers } else { Queue::Listeners };
+        self.enlist(transport, if caller == Caller::WebSocket(transport) { Queue::Speakers } else { Queue::Listeners });
+    }
+
+    fn enlist(&mut self, transport: TransportId, queue: Queue) {
+        let Some(websocket) = self.websocket(transport) else { return };
         if !core::mem::replace(websocket.is_in(queue), true) {
-            let senders = &mut self.senders;
-            senders.queue(queue).push_back(transport);
-            if let Some(waker) = senders.waker.take() {
-                waker.wake();
-            }
+            self.senders.queue(queue).push_back(transport);
+            self.senders.wake();
         }
+    }
+
+    /// Wakes the task of a connection for which an answer is there: at once, or when it is its turn.
+    pub(super) fn wake_line(&mut self, index: u32) {
+        let may_wake = self.may_wake();
+        let line = &mut self.lines[index as usize];
+        if may_wake {
+            line.wake();
+        } else if !core::mem::replace(&mut line.is_listed, true) {
+            self.senders.lines.push_back(index);
+            self.senders.wake();
+        }
+    }
+
+    /// Wakes the task of a WebSocket that is to be closed: at once, or when it is its turn.
+    pub(super) fn wake_to_close(&mut self, transport: TransportId) {
+        if !self.may_wake() {
+            self.enlist(transport, Queue::Listeners);
+        } else if let Some(websocket) = self.websocket(transport) {
+            websocket.wake();
+        }
+    }
+
+    /// Whether a task may be woken at once: what is woken comes before all that is woken later, so of all that comes of one input
+    /// it must not be much.
+    const fn may_wake(&mut self) -> bool {
+        self.woken += 1;
+        self.woken <= SENDERS_AT_ONCE
     }
 
     /// Serves those who wait, if there is something for others than the speakers and they are few: what they are sent was touched
     /// just now, and a volatile event that follows is not for nobody because the one before is not sent yet.
     pub(super) fn serve_few_senders(&mut self) {
         let Senders { speakers, listeners, .. } = &self.senders;
-        if !listeners.is_empty() && speakers.len() + listeners.len() <= SENDERS_AT_ONCE {
+        if !listeners.is_empty() && speakers.len() + self.senders.waiting() <= SENDERS_AT_ONCE {
             self.serve_some(Queue::Speakers);
             self.serve_some(Queue::Listeners);
         }
@@ -193,17 +234,31 @@ impl<A: App> Inner<A> {
             }
         }
         self.senders.batch = batch;
+        if queue == Queue::Listeners {
+            self.wake_some_lines();
+        }
+    }
+
+    fn wake_some_lines(&mut self) {
+        for _ in 0..SENDERS_AT_ONCE {
+            let Some(index) = self.senders.lines.pop_front() else { break };
+            self.senders.served += 1;
+            let line = &mut self.lines[index as usize];
+            line.is_listed = false;
+            line.wake();
+        }
     }
 
     /// Takes what waits for a WebSocket whose task waits too, and counts its bytes.
     fn begin(&mut self, transport: TransportId, bytes: &mut usize) -> Option<Sending> {
         let websocket = self.websocket(transport)?;
-        // Perhaps it was served since, from the other queue or by its task.
-        if !websocket.signals.wake {
+        // What is to be closed does the rest itself, as what is sending.
+        if websocket.signals.close || (websocket.signals.wake && !websocket.is_free) {
+            websocket.wake();
             return None;
         }
-        if !websocket.is_free {
-            websocket.wake();
+        // Perhaps it was served since, from the other queue or by its task.
+        if !websocket.signals.wake {
             return None;
         }
         websocket.signals.wake = false;
@@ -232,8 +287,12 @@ impl<A: App> Inner<A> {
 #[cfg(all(test, unix))]
 mod tests {
     use core::net::Ipv4Addr;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use core::task::Context;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::task::Wake;
 
     use sprat_core::app::Protocol;
     use sprat_core::wire::http::{self, HeadStatus};
@@ -292,5 +351,34 @@ mod tests {
             assert!(signals.wake, "it was not free: its task sends");
         };
         reactor::block_on(test).expect("a reactor");
+    }
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn of_thousands_for_whom_an_answer_is_there_a_few_are_woken_at_a_time() {
+        let engine = engine();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let lines: Vec<_> = (0..100).map(|_| engine.line()).collect();
+        assert!(lines.iter().all(|line| line.poll_parked(&Context::from_waker(&waker)).is_pending()));
+        let inner = &mut *engine.inner.borrow_mut();
+        inner.carry_out(None, Caller::Nobody);
+        for _ in 0..2 {
+            (0..100).for_each(|index| inner.wake_line(index));
+        }
+        let mut counts = vec![woken.0.load(Ordering::Relaxed)];
+        while inner.senders.waiting() > 0 {
+            inner.serve_some(Queue::Listeners);
+            counts.push(woken.0.load(Ordering::Relaxed));
+        }
+        assert_eq!(counts, [32, 64, 96, 128, 132], "each that was not woken at once is listed once");
     }
 }
