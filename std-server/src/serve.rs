@@ -18,6 +18,7 @@ use crate::config::{self, Config, ConfigProblem};
 use crate::connection::date::Date;
 use crate::connection::http::{self, Site};
 use crate::connection::packets::Compressed;
+use crate::connection::stream::bound_untaken;
 use crate::door::Arrivals;
 use crate::engine::Engine;
 use crate::hooks::Hooks;
@@ -176,6 +177,7 @@ async fn run<A: App + 'static>(
     let connections = Rc::new(Connections { open: Cell::new(0), max: connections_max, gone: Cell::new(None) });
     let mut entrances: Vec<Entrance> = background.arrivals.map(Entrance::Door).into_iter().collect();
     for listener in listeners {
+        bound_untaken(&listener, site.limits.unread_timeout);
         entrances.push(Entrance::Listener(Source::listener(listener).map_err(ServeError::new)?));
     }
     // A task each, so that nobody asks for connections but when there are some.
@@ -223,10 +225,11 @@ enum Entrance {
 
 impl Entrance {
     /// The next connection.
-    async fn accept(&self) -> std::io::Result<(Source<TcpStream>, SocketAddr)> {
+    async fn accept(&self, unread_timeout: Duration) -> std::io::Result<(Source<TcpStream>, SocketAddr)> {
         match self {
             Self::Door(arrivals) => {
                 let (stream, address) = arrivals.next().await;
+                bound_untaken(&stream, unread_timeout);
                 Ok((Source::connected(stream)?, address))
             }
             Self::Listener(listener) => listener.accept().await,
@@ -249,7 +252,7 @@ async fn accept<A: App + 'static>(
             in_a_row = 0;
             smol::future::yield_now().await;
         }
-        match entrance.accept().await {
+        match entrance.accept(site.limits.unread_timeout).await {
             Ok((stream, address)) => {
                 // Who is in is served; this one waits at the entrance, and others behind it.
                 while connections.open.get() >= connections.max {

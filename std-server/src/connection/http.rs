@@ -151,13 +151,17 @@ impl<A: App> Connection<A> {
 
     /// Waits for bytes of a head, until the timer says that it takes too long or the server stops.
     async fn more_of_head(&mut self, timer: &mut Timer) -> More {
-        let Self { incoming, line, .. } = self;
+        let Self { incoming, line, client, .. } = self;
         core::future::poll_fn(|cx| {
             if line.poll_stopping(cx).is_ready() {
                 return Poll::Ready(More::Never);
             }
             match incoming.poll_head(cx) {
                 Poll::Ready(Ok(true)) => Poll::Ready(More::Bytes),
+                Poll::Ready(Err(problem)) if problem.kind() == io::ErrorKind::TimedOut => {
+                    notice_untaken(*client);
+                    Poll::Ready(More::Never)
+                }
                 Poll::Ready(_) => Poll::Ready(More::Never),
                 Poll::Pending => Pin::new(&mut *timer).poll(cx).map(|()| More::Late),
             }
@@ -433,13 +437,17 @@ impl<A: App> Connection<A> {
     }
 }
 
+fn notice_untaken(client: SocketAddr) {
+    notice(Notice::Cut, format_args!("connection of {} cut: an answer was not taken", client.ip()));
+}
+
 /// Sends bytes of an answer. A slow reader has the time for each piece again; one that reads nothing has it once.
 pub(super) async fn send(stream: &mut Stream, bytes: &[u8], timeout: Duration, client: SocketAddr) -> io::Result<()> {
     for piece in bytes.chunks(WRITE_STEP_BYTES) {
         match within(timeout, pin!(stream.write_all(piece))).await {
             Some(written) => written?,
             None => {
-                notice(Notice::Cut, format_args!("connection of {} cut: an answer was not taken", client.ip()));
+                notice_untaken(client);
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }

@@ -2,10 +2,12 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 
+use rustix::fd::AsFd;
 use rustix::net::{self, RecvFlags, SendFlags};
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -49,6 +51,16 @@ pub(super) fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(any(windows, target_vendor = "apple"))]
 const SEND_FLAGS: SendFlags = SendFlags::empty();
+
+/// Has the system end a connection whose peer takes nothing for so long of what was sent to it: what the system holds for a peer is
+/// bounded in bytes anyway, and so in time. The connections of a listener inherit it. Other systems than Linux go by their own times.
+pub(crate) fn bound_untaken(socket: &impl AsFd, timeout: Duration) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // What is no TCP has no such time.
+    let _ = net::sockopt::set_tcp_user_timeout(socket, u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (socket, timeout);
+}
 
 /// Reads in a row before the other connections get their turn.
 const READS_MAX: u8 = 16;

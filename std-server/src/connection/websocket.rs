@@ -142,6 +142,7 @@ async fn finish(link: &mut Link<impl Endpoint>, end: End) {
             link.endpoint.lost(CloseReason::TransportClose);
             None
         }
+        End::Untaken => return link.endpoint.lost(CloseReason::Stalled),
         End::Failed(code) => {
             if code.is_some() {
                 link.send_last().await;
@@ -166,6 +167,8 @@ async fn finish(link: &mut Link<impl Endpoint>, end: End) {
 enum End {
     ByPeer,
     ByServer,
+    /// The system has ended the connection: the peer took nothing of what was sent to it.
+    Untaken,
     /// The peer has sent long messages, and all of them are read: it goes on with a new buffer.
     OfLongMessages,
     /// The peer broke the protocol, which a close code tells it, or the connection failed.
@@ -306,7 +309,7 @@ impl<E: Endpoint> Link<E> {
             more = !self.outgoing.is_empty();
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(End::Failed(None)),
+                Poll::Ready(Err(problem)) => return Poll::Ready(end_of_send(&problem)),
                 Poll::Pending if signals.close => return Poll::Ready(End::ByServer),
                 Poll::Pending => return Poll::Pending,
             }
@@ -403,9 +406,14 @@ fn problem_of(code: CloseCode) -> PeerError {
     }
 }
 
+fn end_of_send(problem: &io::Error) -> End {
+    if problem.kind() == io::ErrorKind::TimedOut { End::Untaken } else { End::Failed(None) }
+}
+
 fn end_of(error: &Error) -> End {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => End::ByPeer,
+        Error::Io(problem) if problem.kind() == io::ErrorKind::TimedOut => End::Untaken,
         // However a connection ends, it is the end of the transport: only what breaks the protocol is an error of it.
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) | Error::Io(_) => End::ByPeer,
         Error::Capacity(_) => End::Failed(Some(CloseCode::Size)),

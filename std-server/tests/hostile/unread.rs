@@ -44,6 +44,13 @@ fn a_client_that_reads_nothing_is_cut_off_with_little_held_for_it() {
 
 #[test]
 fn a_client_that_answers_pings_it_has_not_read_is_cut_off_in_time() {
+    // More than the system takes for a client, and less.
+    for messages in [3_000, 200] {
+        answer_pings_unread(messages);
+    }
+}
+
+fn answer_pings_unread(messages: usize) {
     let server = Server::start(&[&SHORT[..], &["--max-outbox", "100000000"]].concat());
     let (mut talker, deaf) = (server.join(), deaf(&server));
     let mut pongs = deaf.stream.try_clone().expect("a handle");
@@ -51,10 +58,10 @@ fn a_client_that_answers_pings_it_has_not_read_is_cut_off_in_time() {
         use std::io::Write as _;
         let pong = crate::server::frame(TEXT, b"3");
         while pongs.write_all(&pong).is_ok() {
-            smol::block_on(smol::Timer::after(core::time::Duration::from_millis(200)));
+            smol::block_on(smol::Timer::after(core::time::Duration::from_millis(400)));
         }
     });
-    talk(&mut talker, 3_000);
+    talk(&mut talker, messages);
     // Whoever talks has to read, too.
     let reading = std::thread::spawn(move || {
         while let Some((_, payload)) = talker.next() {
@@ -97,6 +104,19 @@ fn a_connection_that_never_reads_its_answers_is_cut_with_little_held_for_it() {
     }
     let (_, peak) = server.memory_bytes();
     assert!(peak - before <= HELD_BYTES_MAX, "{} bytes for ten", peak - before);
+}
+
+#[test]
+fn a_poll_whose_answer_lies_unread_in_the_system_is_cut_in_time() {
+    let server = Server::start(&["--unread-timeout", "500"]);
+    let target = server.join_polling();
+    let mut talker = server.join();
+    talk(&mut talker, 200);
+    let mut deaf = server.connect();
+    set_socket_recv_buffer_size(&deaf.stream, 4_096).expect("a small window");
+    deaf.send(request("GET", &target, "", "").as_bytes());
+    server.logged("connection of 127.0.0.1 cut: an answer was not taken");
+    assert!(deaf.ends());
 }
 
 #[test]
