@@ -46,6 +46,7 @@ impl<M: Memory> Engine<M> {
         if self.timers.armed(TimerKind::Connect) > self.limits.unconnected_clients_max
             && let Some(longest) = self.timers.first(TimerKind::Connect)
         {
+            self.blame(longest, PeerError::NoNamespace);
             self.close(longest, CloseReason::Stalled);
         }
     }

@@ -128,7 +128,7 @@ fn clients_that_join_nothing_make_way_for_others() {
     let server = Server::start(&["--max-unconnected", "2"]);
     let mut idle: Vec<_> = (0..3).map(|_| server.upgrade("")).collect();
     assert!(idle[0].ends());
-    server.logged("cut off: stalled");
+    server.logged("cut off: no namespace was joined in time");
     server.join().echo(1);
 }
 
