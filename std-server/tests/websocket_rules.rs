@@ -365,3 +365,13 @@ fn a_client_that_ends_its_side_is_let_go() {
     let rest = raw.rest().expect("an end");
     assert!(rest.is_empty() || rest[0] == CLOSE, "{rest:?}");
 }
+
+#[test]
+fn a_server_that_stops_closes_an_echo_as_it_closes_clients() {
+    let server = serve();
+    let mut raw = server.open();
+    raw.frame(TEXT, b"first");
+    assert_eq!(raw.next_frame(), (TEXT, b"first".to_vec()));
+    server.handle.shut_down();
+    assert_eq!(raw.next_frame(), (CLOSE, vec![]));
+}

@@ -1,7 +1,7 @@
 //! What is behind a WebSocket: a session of the engine, or an echo for those who test WebSockets.
 
 use core::pin::Pin;
-use core::task::Context;
+use core::task::{Context, Poll};
 use core::time::Duration;
 use std::collections::VecDeque;
 
@@ -129,8 +129,9 @@ impl Endpoint for Refused {
 }
 
 /// Sends back what it gets.
-#[derive(Debug)]
-pub(super) struct Echo {
+pub(super) struct Echo<S> {
+    /// Ready when the server stops.
+    stopping: S,
     /// Each with what it counts.
     waiting: VecDeque<(Packet, usize)>,
     waiting_bytes: usize,
@@ -148,11 +149,12 @@ pub(super) struct Echo {
 /// What a message counts beside its bytes.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
-impl Echo {
+impl<S: Fn(&Context<'_>) -> Poll<()>> Echo<S> {
     /// An echo for whoever speaks and reads: with more than `waiting_bytes_max` unread the connection ends. So it does if nothing
     /// is said for `timeout`, or nothing taken of what waits; it may take twice as long until that is noticed.
-    pub(super) fn new(waiting_bytes_max: usize, timeout: Duration) -> Self {
+    pub(super) fn new(waiting_bytes_max: usize, timeout: Duration, stopping: S) -> Self {
         Self {
+            stopping,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             taken_bytes: 0,
@@ -165,7 +167,7 @@ impl Echo {
     }
 }
 
-impl Endpoint for Echo {
+impl<S: Fn(&Context<'_>) -> Poll<()>> Endpoint for Echo<S> {
     fn message(&mut self, message: app::Message<'_>) -> (Duration, Pressure) {
         let (packet, len) = match message {
             app::Message::Binary(bytes) => (Packet::Binary(Bytes::copy_from_slice(bytes)), bytes.len()),
@@ -210,21 +212,23 @@ impl Endpoint for Echo {
             // It begins when it is waited for.
             cx.waker().wake_by_ref();
         }
+        self.signals.close |= (self.stopping)(cx).is_ready();
         core::mem::take(&mut self.signals)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use core::task::Poll;
-
     use super::*;
     use crate::reactor;
+
+    /// An echo of a server that does not stop.
+    type Idle = Echo<fn(&Context<'_>) -> Poll<()>>;
 
     const SOON: Duration = Duration::from_millis(1);
 
     /// Looks so many times whether the echo wants the end, each time after `before`.
-    async fn is_closed(looks: usize, echo: &mut Echo, mut before: impl FnMut(&mut Echo)) -> bool {
+    async fn is_closed(looks: usize, echo: &mut Idle, mut before: impl FnMut(&mut Idle)) -> bool {
         for _ in 0..looks {
             before(echo);
             if core::future::poll_fn(|cx| Poll::Ready(echo.take_signals(cx).close)).await {
@@ -235,18 +239,18 @@ mod tests {
         false
     }
 
-    fn say(echo: &mut Echo) {
+    fn say(echo: &mut Idle) {
         echo.message(app::Message::Text("x"));
     }
 
-    fn read(echo: &mut Echo) {
+    fn read(echo: &mut Idle) {
         echo.take_packets(1_000, |_| 1);
         echo.flushed();
     }
 
     #[test]
     fn an_echo_ends_that_nobody_speaks_to_or_reads() {
-        let new = || Echo::new(100_000, SOON);
+        let new = || -> Idle { Echo::new(100_000, SOON, |_| Poll::Pending) };
         reactor::block_on(async {
             assert!(is_closed(10, &mut new(), |_| {}).await, "nobody speaks");
             assert!(is_closed(10, &mut new(), say).await, "nobody reads");

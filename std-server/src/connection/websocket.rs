@@ -78,7 +78,11 @@ pub(crate) async fn begin<A: App + 'static>(upgraded: Upgraded<A>) -> Serving {
             let session = engine.attach(transport, socket.get_ref().stream.socket());
             serve(socket, head, session)
         }
-        Behind::Echo => serve(socket, head, Echo::new(2 * message_bytes_max, engine.silence_max())),
+        Behind::Echo => {
+            let line = engine.line();
+            let stopping = move |cx: &Context<'_>| line.poll_stopping(cx);
+            serve(socket, head, Echo::new(2 * message_bytes_max, engine.silence_max(), stopping))
+        }
         Behind::Nothing => serve(socket, head, Refused),
     }
 }
