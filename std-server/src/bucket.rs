@@ -46,7 +46,10 @@ impl Bucket {
         }
         self.fill(rate, now);
         self.level = self.level.saturating_sub(thousandths(amount));
-        Duration::from_millis(self.level.min(0).unsigned_abs().div_ceil(rate.per_s))
+        if self.level >= 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_millis(self.level.unsigned_abs().div_ceil(rate.per_s))
     }
 
     /// Whether it is as if it had never been used.
@@ -56,6 +59,9 @@ impl Bucket {
     }
 
     fn fill(&mut self, rate: Rate, now: Instant) {
+        if now == self.filled {
+            return;
+        }
         let elapsed_ms = now.as_ms().saturating_sub(self.filled.as_ms());
         let added = i64::try_from(elapsed_ms.saturating_mul(rate.per_s)).unwrap_or(i64::MAX);
         self.level = self.level.saturating_add(added).min(thousandths(rate.burst));

@@ -25,7 +25,8 @@ impl Clock {
     /// The monotonic clock alone, for deadlines.
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub fn instant(&self) -> Instant {
-        Instant::from_ms(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX))
+        let elapsed = self.origin.elapsed();
+        Instant::from_ms(elapsed.as_secs().saturating_mul(1_000).saturating_add(elapsed.subsec_millis().into()))
     }
 
     /// Where the monotonic clock's `instant` is for the timers of the runtime.

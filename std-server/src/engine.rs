@@ -55,6 +55,8 @@ struct Inner<A> {
     /// By the index of the session.
     websockets: Vec<Option<WebSocket>>,
     timer: Timer,
+    /// Something may be due earlier than the timer knows.
+    is_unscheduled: bool,
     clients: Clients,
     /// Nobody is to wait for another request.
     is_stopping: bool,
@@ -145,6 +147,7 @@ impl<A: App> Engine<A> {
             free_lines: Vec::new(),
             websockets: Vec::new(),
             timer: Timer::default(),
+            is_unscheduled: false,
             clients: Clients::new(limits),
             is_stopping: false,
             senders: Senders::default(),
@@ -233,6 +236,14 @@ impl<A: App> Inner<A> {
         self.follow(None, caller);
     }
 
+    /// As [`Self::drive`], for one of many inputs in a row: the wall clock is not read, and what is due next not looked up.
+    fn bring(&mut self, input: Input<'_>, caller: Caller) {
+        self.read_instant();
+        self.server.handle(self.now, input);
+        self.carry_out(None, caller);
+        self.is_unscheduled = true;
+    }
+
     fn read_clock(&mut self) -> Now {
         self.now = self.clock.now();
         self.now
@@ -279,7 +290,7 @@ impl<A: App> Inner<A> {
         if let Some(watch) = &self.watch {
             if carries { watch.packet(session, message) } else { watch.probe(session, message) }
         }
-        self.drive(Input::Message { transport, message }, Caller::WebSocket(transport));
+        self.bring(Input::Message { transport, message }, Caller::WebSocket(transport));
         if let Some(watch) = self.watch.as_ref().filter(|_| !carries && self.server.carries(transport)) {
             watch.tell(session, EngineEvent::Upgrade);
         }

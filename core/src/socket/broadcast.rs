@@ -63,6 +63,10 @@ impl<M: Memory> Sockets<M> {
         attachments: Attachments<'_>,
     ) -> Result<Encoded, CapacityError> {
         let name = self.rooms.name_frame(self.table[socket].namespace);
+        // Nearly everybody is in it, and no frame has to be held for its name.
+        if self.engine.frames.bytes(name) == b"/" {
+            return self.encode("/", body, attachments, None);
+        }
         let held = self.engine.frames.hold(name);
         let held = held.as_ref().ok_or(CapacityError::Frames)?;
         self.encode(core::str::from_utf8(held.as_ref()).unwrap_or_default(), body, attachments, None)

@@ -42,8 +42,11 @@ pub(super) trait Endpoint {
         None
     }
 
-    /// Sends to others what has come of a message, if they are few.
-    fn serve_few(&self) {}
+    /// Notes that the messages that come next were read just now.
+    fn read_wall_clock(&self) {}
+
+    /// Does what remains when all messages that were read are brought, and sends to others what has come of them, if they are few.
+    fn end_turn(&self) {}
 
     /// What is to be waited for after messages that brought about so much.
     fn hold(&self, _pressure: Pressure) -> Option<Hold> {
@@ -90,8 +93,12 @@ impl<A: App> Endpoint for WebSocketHandle<A> {
         Self::set_free(self, is_free)
     }
 
-    fn serve_few(&self) {
-        Self::serve_few(self);
+    fn read_wall_clock(&self) {
+        Self::read_wall_clock(self);
+    }
+
+    fn end_turn(&self) {
+        Self::end_turn(self);
     }
 
     fn hold(&self, pressure: Pressure) -> Option<Hold> {

@@ -3,6 +3,7 @@
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::io;
 
 use async_tungstenite::WebSocketStream;
@@ -38,6 +39,8 @@ const CONTROL_BUFFER_BYTES_MAX: usize = 1 << 10;
 const CONNECT_HOLD: Duration = Duration::from_millis(1);
 /// Messages read before the other connections get their turn.
 const READ_BATCH_MESSAGES: usize = 32;
+/// Room for messages behind the first, taken at once when there are some.
+const BATCH_RESERVED_MESSAGES: usize = 15;
 /// What a ping counts of them: each is answered by itself, with a call of the system.
 const PING_MESSAGES: usize = 4;
 
@@ -116,6 +119,7 @@ fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endp
         outgoing,
         may_have_more: true,
         pause: None,
+        unbrought: None,
         hold: None,
         is_last: false,
         was_long: false,
@@ -179,14 +183,50 @@ enum End {
     Failed(Option<CloseCode>),
 }
 
+/// Messages that are read, in order.
+struct Batch {
+    /// Mostly it is the only one.
+    first: Option<Message>,
+    rest: VecDeque<Message>,
+    /// Why no more were read.
+    stop: Stop,
+}
+
+enum Stop {
+    End(End),
+    /// There is nothing more, for now.
+    Nothing,
+    /// It is the others' turn.
+    Turn,
+}
+
+impl Batch {
+    fn push(&mut self, message: Message) {
+        if self.first.is_none() {
+            self.first = Some(message);
+        } else {
+            if self.rest.is_empty() {
+                self.rest.reserve(BATCH_RESERVED_MESSAGES);
+            }
+            self.rest.push_back(message);
+        }
+    }
+
+    fn next(&mut self) -> Option<Message> {
+        self.first.take().or_else(|| self.rest.pop_front())
+    }
+}
+
 struct Link<E> {
     socket: WebSocketStream<Judged>,
     endpoint: E,
     outgoing: Outgoing,
     /// Something that is read already may be waiting in tungstenite's buffer.
     may_have_more: bool,
-    /// Nothing is read before it is over.
+    /// Nothing is read, and nothing brought, before it is over.
     pause: Option<Box<Pause>>,
+    /// What was read before the pause.
+    unbrought: Option<Box<Batch>>,
     /// Nothing is taken before it fires, because a CONNECT was sent just now.
     hold: Option<Box<Timer>>,
     /// The connection ends: what can be sent is sent now or never.
@@ -207,7 +247,7 @@ impl<E: Endpoint> Link<E> {
         if end.is_pending() && has_nothing && !self.socket.get_ref().stream.is_control_waiting() {
             self.endpoint.set_free(true);
         }
-        self.endpoint.serve_few();
+        self.endpoint.end_turn();
         end
     }
 
@@ -226,7 +266,8 @@ impl<E: Endpoint> Link<E> {
         }
         // Most often it is woken only to send. Who waits for bytes is not forgotten by that.
         let stream = &self.socket.get_ref().stream;
-        let may_receive = self.may_have_more || stream.is_readable() || stream.is_control_waiting();
+        let may_receive =
+            self.may_have_more || self.unbrought.is_some() || stream.is_readable() || stream.is_control_waiting();
         if may_receive && let Poll::Ready(end) = self.poll_receive(cx) {
             return Poll::Ready(end);
         }
@@ -234,39 +275,73 @@ impl<E: Endpoint> Link<E> {
     }
 
     /// Brings what has come to the engine. `Ready` at the end.
+    ///
+    /// All is read before the first message is brought: what reading needs of the program stays in the processor's cache, and so does
+    /// what bringing needs.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        self.may_have_more = true;
-        let mut batch = READ_BATCH_MESSAGES;
+        let mut batch = self.unbrought.take().map_or_else(|| self.read(cx), |batch| *batch);
         let mut pressure = Pressure::None;
-        while batch > 0 {
-            match Pin::new(&mut self.socket).poll_next(cx) {
-                Poll::Ready(Some(Ok(message))) => {
-                    batch = batch.saturating_sub(if message.is_ping() { PING_MESSAGES } else { 1 });
-                    match self.receive(message) {
-                        Ok(caused) => pressure = pressure.max(caused),
-                        Err(end) => return Poll::Ready(end),
-                    }
-                    if self.pause.is_some() {
-                        break;
-                    }
+        self.endpoint.read_wall_clock();
+        while let Some(message) = batch.next() {
+            pressure = pressure.max(self.bring(message));
+            if self.pause.is_some() {
+                if !matches!(batch.stop, Stop::End(_)) {
+                    // Until it is over, more may have come.
+                    batch.stop = Stop::Turn;
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.end_of(&error)),
-                Poll::Ready(None) => return Poll::Ready(End::ByPeer),
-                Poll::Pending => {
-                    self.may_have_more = false;
-                    if self.socket.get_ref().stream.is_readable() {
-                        // It was only the others' turn.
-                        self.hold(pressure);
-                    }
-                    let may_forget = self.was_long && self.is_read_to_the_end();
-                    return if may_forget { Poll::Ready(End::OfLongMessages) } else { Poll::Pending };
+                self.unbrought = Some(Box::new(batch));
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        match batch.stop {
+            Stop::End(end) => return Poll::Ready(end),
+            Stop::Turn => {
+                // More may be there: come back when the others had their turn.
+                self.hold(pressure);
+                cx.waker().wake_by_ref();
+            }
+            Stop::Nothing => {
+                self.may_have_more = false;
+                if self.socket.get_ref().stream.is_readable() {
+                    // It was only the others' turn.
+                    self.hold(pressure);
+                }
+                if self.was_long && self.is_read_to_the_end() {
+                    return Poll::Ready(End::OfLongMessages);
                 }
             }
         }
-        // More may be there: come back when the others had their turn.
-        self.hold(pressure);
-        cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Reads what has come, or as much of it as is read before the others get their turn.
+    fn read(&mut self, cx: &mut Context<'_>) -> Batch {
+        self.may_have_more = true;
+        let mut batch = Batch { first: None, rest: VecDeque::new(), stop: Stop::Turn };
+        let mut left = READ_BATCH_MESSAGES;
+        while left > 0 {
+            match Pin::new(&mut self.socket).poll_next(cx) {
+                // Before the answer to it, all that was asked before is answered: to read on would send it.
+                Poll::Ready(Some(Ok(Message::Close(_))) | None) => {
+                    batch.stop = Stop::End(End::ByPeer);
+                    break;
+                }
+                Poll::Ready(Some(Ok(message))) => {
+                    left = left.saturating_sub(if message.is_ping() { PING_MESSAGES } else { 1 });
+                    batch.push(message);
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    batch.stop = Stop::End(self.end_of(&error));
+                    break;
+                }
+                Poll::Pending => {
+                    batch.stop = Stop::Nothing;
+                    break;
+                }
+            }
+        }
+        batch
     }
 
     /// Reads no more before what has been said is sent to those it is for, if that takes longer than to say it.
@@ -278,8 +353,8 @@ impl<E: Endpoint> Link<E> {
         }
     }
 
-    /// Brings a message. Returns what it brought about, or the end.
-    fn receive(&mut self, message: Message) -> Result<Pressure, End> {
+    /// Brings a message. Returns what it brought about.
+    fn bring(&mut self, message: Message) -> Pressure {
         if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
             self.socket.get_mut().stream.settle();
         }
@@ -287,14 +362,13 @@ impl<E: Endpoint> Link<E> {
         let (wait, pressure) = match message {
             Message::Text(text) => self.endpoint.message(app::Message::Text(text.as_str())),
             Message::Binary(bytes) => self.endpoint.message(app::Message::Binary(&bytes)),
-            Message::Close(_) => return Err(End::ByPeer),
-            // The library answers pings itself.
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(Pressure::None),
+            // The library answers pings itself, and what closes is the end of a batch.
+            Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Pressure::None,
         };
         if !wait.is_zero() || pressure == Pressure::Crowded {
             self.pause = Some(Box::new(Pause::new(wait, self.endpoint.hold(pressure))));
         }
-        Ok(pressure)
+        pressure
     }
 
     /// Sends what waits. `Ready` if the server wants the end.

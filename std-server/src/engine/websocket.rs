@@ -120,18 +120,27 @@ impl<A: App> WebSocketHandle<A> {
         websocket.left.take()
     }
 
-    /// Serves others who have something to be sent, if they are few.
-    pub(crate) fn serve_few(&self) {
-        self.engine.inner.borrow_mut().serve_few_senders();
+    /// Does what was put off while messages were brought; serves others who have something to be sent, if they are few.
+    pub(crate) fn end_turn(&self) {
+        let inner = &mut *self.engine.inner.borrow_mut();
+        if core::mem::take(&mut inner.is_unscheduled) {
+            inner.schedule();
+        }
+        inner.serve_few_senders();
     }
 
-    /// Brings a message. Returns for how long no more is to be read, and what it brought about.
+    /// Reads the wall clock for the messages that are brought next: they came when they were read.
+    pub(crate) fn read_wall_clock(&self) {
+        self.engine.inner.borrow_mut().read_clock();
+    }
+
+    /// Brings a message. Returns for how long no more is to be read, and what it brought about. [`Self::end_turn`] has to follow.
     pub(crate) fn message(&self, message: app::Message<'_>) -> (Duration, Pressure) {
         let inner = &mut *self.engine.inner.borrow_mut();
         if inner.watch.is_some() {
             inner.watched_message(self.transport, message);
         } else {
-            inner.drive(Input::Message { transport: self.transport, message }, self.caller());
+            inner.bring(Input::Message { transport: self.transport, message }, self.caller());
         }
         let wait = inner.clients.charge_message(self.transport.session(), message, inner.now.instant);
         (wait, inner.server.pressure())

@@ -101,11 +101,15 @@ impl App for Io {
         let name = match event.name {
             Name::None => None,
             Name::Plain(name) => Some(name),
-            Name::Raw(raw) if raw.starts_with('"') => {
-                unescaped = json::unescaped_chars(raw).collect();
-                Some(unescaped.as_str())
-            }
-            Name::Raw(number) => Some(number),
+            Name::Raw(raw) => match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+                Some(text) if text.contains('\\') => {
+                    unescaped = json::unescaped_chars(raw).collect();
+                    Some(unescaped.as_str())
+                }
+                Some(text) => Some(text),
+                // A number.
+                None => Some(raw),
+            },
         };
         let event = Event::new(name.unwrap_or_default(), event.payload, event.reply);
         self.namespaces[namespace].dispatch(&mut Socket::new(context, &mut self.state, socket), name, event);
