@@ -33,7 +33,7 @@ impl<M: Memory> Engine<M> {
 
     /// The earliest moment at which something becomes due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.timers.deadline(&self.sessions)
+        self.timers.deadline()
     }
 
     /// Starts the wait for the first namespace.

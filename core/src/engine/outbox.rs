@@ -249,7 +249,7 @@ impl<M: Memory> Engine<M> {
     /// the most to answer for took something in the last second.
     pub(crate) fn is_crowded(&self, now: Instant) -> bool {
         let has_moved = |deadline: Instant| now + self.limits.unread_timeout < deadline + STALL_PATIENCE;
-        let longest = || self.timers.first_deadline(&self.sessions, TimerKind::Stalled);
+        let longest = || self.timers.first_deadline(TimerKind::Stalled);
         (self.crowd.outboxes > 0 && now < self.crowd.moved + STALL_PATIENCE)
             || (self.is_tight() && longest().is_some_and(has_moved))
     }

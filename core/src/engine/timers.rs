@@ -60,16 +60,26 @@ impl Default for Link {
     }
 }
 
+/// The sessions for which one kind is armed.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    head: u32,
+    tail: u32,
+    armed: u32,
+    /// When the first is due. It is asked for with every input, and must not cost a look at a session.
+    due: Instant,
+}
+
+/// When nothing is armed.
+const NEVER: Instant = Instant::from_ms(u64::MAX);
+
 /// The lists.
 #[derive(Debug)]
-pub(crate) struct Timers {
-    ends: [(u32, u32); TimerKind::COUNT],
-    armed: [u32; TimerKind::COUNT],
-}
+pub(crate) struct Timers([List; TimerKind::COUNT]);
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self { ends: [(NONE, NONE); TimerKind::COUNT], armed: [0; TimerKind::COUNT] }
+        Self([List { head: NONE, tail: NONE, armed: 0, due: NEVER }; TimerKind::COUNT])
     }
 
     /// Arms `kind` for the session; what shared its link is disarmed.
@@ -81,14 +91,14 @@ impl Timers {
         deadline: Instant,
     ) {
         self.disarm(sessions, index, kind);
-        self.armed[kind as usize] += 1;
-        let (head, tail) = self.ends[kind as usize];
+        let list = &mut self.0[kind as usize];
+        list.armed += 1;
+        let tail = core::mem::replace(&mut list.tail, index);
         sessions[index].links.0[kind.place()] = Link { kind: Some(kind), previous: tail, next: NONE, deadline };
         if tail == NONE {
-            self.ends[kind as usize] = (index, index);
+            (list.head, list.due) = (index, deadline);
         } else {
             sessions[tail].links.0[kind.place()].next = index;
-            self.ends[kind as usize] = (head, index);
         }
     }
 
@@ -102,19 +112,21 @@ impl Timers {
         let place = kind.place();
         let link = core::mem::take(&mut sessions[index].links.0[place]);
         let Some(armed) = link.kind else { return };
-        self.armed[armed as usize] -= 1;
-        let (mut head, mut tail) = self.ends[armed as usize];
+        let list = &mut self.0[armed as usize];
+        list.armed -= 1;
+        let mut due_next = NEVER;
+        if link.next == NONE {
+            list.tail = link.previous;
+        } else {
+            let next = &mut sessions[link.next].links.0[place];
+            next.previous = link.previous;
+            due_next = next.deadline;
+        }
         if link.previous == NONE {
-            head = link.next;
+            (list.head, list.due) = (link.next, due_next);
         } else {
             sessions[link.previous].links.0[place].next = link.next;
         }
-        if link.next == NONE {
-            tail = link.previous;
-        } else {
-            sessions[link.next].links.0[place].previous = link.previous;
-        }
-        self.ends[armed as usize] = (head, tail);
     }
 
     pub(crate) fn disarm_all<S: Storage<Slot<Session>>>(&mut self, sessions: &mut Table<Session, S>, index: u32) {
@@ -130,27 +142,24 @@ impl Timers {
 
     /// For how many sessions `kind` is armed.
     pub(crate) const fn armed(&self, kind: TimerKind) -> u32 {
-        self.armed[kind as usize]
+        self.0[kind as usize].armed
     }
 
     /// The session that was armed first.
     pub(crate) fn first(&self, kind: TimerKind) -> Option<u32> {
-        let (head, _) = self.ends[kind as usize];
+        let List { head, .. } = self.0[kind as usize];
         (head != NONE).then_some(head)
     }
 
     /// When the first one of this kind is due.
-    pub(crate) fn first_deadline<S: Storage<Slot<Session>>>(
-        &self,
-        sessions: &Table<Session, S>,
-        kind: TimerKind,
-    ) -> Option<Instant> {
-        self.first(kind).map(|head| sessions[head].links.0[kind.place()].deadline)
+    pub(crate) fn first_deadline(&self, kind: TimerKind) -> Option<Instant> {
+        self.first(kind).map(|_| self.0[kind as usize].due)
     }
 
     /// The earliest deadline of all.
-    pub(crate) fn deadline<S: Storage<Slot<Session>>>(&self, sessions: &Table<Session, S>) -> Option<Instant> {
-        TimerKind::ALL.into_iter().filter_map(|kind| self.first_deadline(sessions, kind)).min()
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let due = self.0.iter().fold(NEVER, |due, list| due.min(list.due));
+        (due != NEVER).then_some(due)
     }
 
     /// Disarms one deadline that is not after `now` and says whose it was, and when it was due.
@@ -159,12 +168,9 @@ impl Timers {
         sessions: &mut Table<Session, S>,
         now: Instant,
     ) -> Option<(u32, TimerKind, Instant)> {
-        let (kind, deadline) = TimerKind::ALL
-            .into_iter()
-            .filter_map(|kind| Some((kind, self.first_deadline(sessions, kind)?)))
-            .find(|(_, deadline)| *deadline <= now)?;
-        let index = self.first(kind)?;
-        self.disarm(sessions, index, kind);
-        Some((index, kind, deadline))
+        let kind = TimerKind::ALL.into_iter().find(|kind| self.first_deadline(*kind).is_some_and(|due| due <= now))?;
+        let List { head, due, .. } = self.0[kind as usize];
+        self.disarm(sessions, head, kind);
+        Some((head, kind, due))
     }
 }
