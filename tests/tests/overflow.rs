@@ -126,6 +126,17 @@ fn senders_are_held_back_while_somebody_still_reads_what_waits() {
 }
 
 #[test]
+fn nobody_waits_for_who_had_stalled_before_much_waited_for_it() {
+    let mut bench = Bench::limited(Limits { outbox_packets_max: 10, ..Limits::default() });
+    stuck(&mut bench);
+    bench.advance(1_001);
+    for _ in 0..7 {
+        emit(&mut bench, "1").unwrap();
+    }
+    assert!(!is_crowded(&bench));
+}
+
+#[test]
 fn what_a_message_brings_about_is_told_apart_by_what_waits_before_it() {
     let mut bench = Bench::limited(Limits { outbox_packets_max: 10, ..Limits::default() });
     let (speaker, _) = bench.connect_websocket();

@@ -83,11 +83,12 @@ pub(crate) struct Outbox {
     is_crowded: bool,
 }
 
-/// Where outboxes are more than half full, and when one of them was last seen to move.
+/// Where outboxes are more than half full, and when the last of their clients that took something is due to be closed for taking
+/// nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
     outboxes: u32,
-    moved: Instant,
+    stalled: Instant,
 }
 
 /// How far what clients say is ahead of what others take. Whoever brought a message asks for it ([`Server::pressure`]), and reads
@@ -250,7 +251,7 @@ impl<M: Memory> Engine<M> {
     pub(crate) fn is_crowded(&self, now: Instant) -> bool {
         let has_moved = |deadline: Instant| now + self.limits.unread_timeout < deadline + STALL_PATIENCE;
         let longest = || self.timers.first_deadline(TimerKind::Stalled);
-        (self.crowd.outboxes > 0 && now < self.crowd.moved + STALL_PATIENCE)
+        (self.crowd.outboxes > 0 && has_moved(self.crowd.stalled))
             || (self.is_tight() && longest().is_some_and(has_moved))
     }
 
@@ -307,7 +308,7 @@ impl<M: Memory> Engine<M> {
             taken = true;
         }
         if taken && self.sessions[index].outbox.is_crowded {
-            self.crowd.moved = self.now.instant;
+            self.crowd.stalled = self.now.instant + self.limits.unread_timeout;
         }
         if self.sessions[index].outbox.is_empty() {
             // Whoever still holds a packet that is not complete keeps its place: to take something is not to give it back.
@@ -423,15 +424,18 @@ impl<M: Memory> Engine<M> {
         if outbox.waiting == NONE {
             outbox.waiting = at;
         }
-        if !outbox.is_crowded && outbox.is_over_half(&self.limits) {
-            outbox.is_crowded = true;
-            self.crowd.outboxes += 1;
-            self.crowd.moved = self.now.instant;
-        }
+        let is_new = !outbox.is_crowded && outbox.is_over_half(&self.limits);
+        outbox.is_crowded |= is_new;
         let is_crowded = outbox.is_crowded;
         if was_empty {
             self.occupy_memory(index);
-        } else {
+        }
+        if is_new {
+            self.crowd.outboxes += 1;
+            let stalled = Timers::deadline_of(&self.sessions[index], TimerKind::Stalled);
+            self.crowd.stalled = self.crowd.stalled.max(stalled);
+        }
+        if !was_empty {
             self.entries[tail].next = at;
             if is_crowded || self.is_tight() {
                 self.pressure = Pressure::Crowded;

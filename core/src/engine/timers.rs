@@ -140,6 +140,11 @@ impl Timers {
         session.links.0[kind.place()].kind == Some(kind)
     }
 
+    /// When `kind` is due for the session for which it is armed.
+    pub(crate) const fn deadline_of(session: &Session, kind: TimerKind) -> Instant {
+        session.links.0[kind.place()].deadline
+    }
+
     /// For how many sessions `kind` is armed.
     pub(crate) const fn armed(&self, kind: TimerKind) -> u32 {
         self.0[kind as usize].armed

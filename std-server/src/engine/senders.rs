@@ -77,8 +77,8 @@ pub(crate) struct Hold {
     until: Option<Instant>,
 }
 
-/// How long nothing is read of a client at most because others do not take what it has sent them.
-const HOLD_MAX: CoreDuration = CoreDuration::from_ms(200);
+/// How long nothing is read of a client at most because others do not take what it has sent them. Those who do notice it as a pause.
+const HOLD_MAX: CoreDuration = CoreDuration::from_ms(10);
 
 /// What is being sent to one of them.
 #[derive(Debug)]
