@@ -437,11 +437,11 @@ impl<M: Memory> Engine<M> {
         }
         if !was_empty {
             self.entries[tail].next = at;
-            if is_crowded || self.is_tight() {
-                self.pressure = Pressure::Crowded;
-            } else if index != self.heard {
-                self.pressure = self.pressure.max(Pressure::Behind);
-            }
+        }
+        if is_crowded || (!was_empty && self.is_tight()) {
+            self.pressure = Pressure::Crowded;
+        } else if !was_empty && index != self.heard {
+            self.pressure = self.pressure.max(Pressure::Behind);
         }
         self.announce(index);
     }

@@ -48,8 +48,8 @@ pub(super) trait Endpoint {
     /// Does what remains when all messages that were read are brought, and sends to others what has come of them, if they are few.
     fn end_turn(&self) {}
 
-    /// What is to be waited for after messages that brought about so much.
-    fn hold(&self, _pressure: Pressure) -> Option<Hold> {
+    /// What is to be waited for after messages of so many bytes that brought about so much.
+    fn hold(&self, _pressure: Pressure, _bytes: usize) -> Option<Hold> {
         None
     }
 
@@ -101,8 +101,8 @@ impl<A: App> Endpoint for WebSocketHandle<A> {
         Self::end_turn(self);
     }
 
-    fn hold(&self, pressure: Pressure) -> Option<Hold> {
-        Self::hold(self, pressure)
+    fn hold(&self, pressure: Pressure, bytes: usize) -> Option<Hold> {
+        Self::hold(self, pressure, bytes)
     }
 
     fn is_held(&self, hold: &Hold) -> bool {

@@ -60,7 +60,7 @@ impl<A: App> Connection<A> {
         let brought = smol::future::or(answered, self.bring_body(id, session, body)).await;
         match brought {
             // The answer comes when more may be sent.
-            Ok(pressure) => self.pause(Duration::ZERO, pressure).await,
+            Ok(pressure) => self.pause(Duration::ZERO, pressure, body.map_or(0, <[u8]>::len)).await,
             Err(problem) => {
                 self.line.request_lost(id, session);
                 Err(problem)
@@ -80,18 +80,18 @@ impl<A: App> Connection<A> {
         {
             packets -= BODY_PART_PACKETS;
             let pressure = self.line.body_part(id, session, &rest[..end]);
-            self.pause(self.line.charge(session, BODY_PART_PACKETS, end), pressure).await?;
+            self.pause(self.line.charge(session, BODY_PART_PACKETS, end), pressure, end).await?;
             smol::future::yield_now().await;
             rest = &rest[end + 1..];
         }
-        self.pause(self.line.charge(session, packets, rest.len()), Pressure::None).await?;
+        self.pause(self.line.charge(session, packets, rest.len()), Pressure::None, 0).await?;
         Ok(self.line.body(id, session, Some(rest)))
     }
 
     /// Lets wait who sends more than it may, or than others take. What waits may have to make room meanwhile.
-    async fn pause(&self, wait: Duration, pressure: Pressure) -> io::Result<()> {
+    async fn pause(&self, wait: Duration, pressure: Pressure, bytes: usize) -> io::Result<()> {
         let engine = &self.site.engine;
-        let hold = engine.hold(pressure);
+        let hold = engine.hold(pressure, bytes);
         if wait.is_zero() && hold.is_none() {
             return Ok(());
         }

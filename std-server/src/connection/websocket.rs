@@ -347,7 +347,7 @@ impl<E: Endpoint> Link<E> {
     /// Reads no more before what has been said is sent to those it is for, if that takes longer than to say it.
     fn hold(&mut self, pressure: Pressure) {
         if self.pause.is_none()
-            && let Some(hold) = self.endpoint.hold(pressure)
+            && let Some(hold) = self.endpoint.hold(pressure, 0)
         {
             self.pause = Some(Box::new(Pause::new(Duration::ZERO, Some(hold))));
         }
@@ -358,7 +358,8 @@ impl<E: Endpoint> Link<E> {
         if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
             self.socket.get_mut().stream.settle();
         }
-        self.was_long |= message.len() >= LONG_MESSAGE_BYTES_MIN;
+        let len = message.len();
+        self.was_long |= len >= LONG_MESSAGE_BYTES_MIN;
         let (wait, pressure) = match message {
             Message::Text(text) => self.endpoint.message(app::Message::Text(text.as_str())),
             Message::Binary(bytes) => self.endpoint.message(app::Message::Binary(&bytes)),
@@ -366,7 +367,7 @@ impl<E: Endpoint> Link<E> {
             Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Pressure::None,
         };
         if !wait.is_zero() || pressure == Pressure::Crowded {
-            self.pause = Some(Box::new(Pause::new(wait, self.endpoint.hold(pressure))));
+            self.pause = Some(Box::new(Pause::new(wait, self.endpoint.hold(pressure, len))));
         }
         pressure
     }

@@ -77,8 +77,10 @@ pub(crate) struct Hold {
     until: Option<Instant>,
 }
 
-/// How long nothing is read of a client at most because others do not take what it has sent them. Those who do notice it as a pause.
+/// How long nothing is read of a client at most because others do not take what it has sent them: those who do notice it as a pause.
 const HOLD_MAX: CoreDuration = CoreDuration::from_ms(10);
+/// So many bytes of a message make it a millisecond longer.
+const HOLD_BYTES_PER_MS: usize = 8 << 10;
 
 /// What is being sent to one of them.
 #[derive(Debug)]
@@ -121,10 +123,11 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// What is to be waited for after messages that brought about so much.
-    pub(crate) fn hold(&self, pressure: Pressure) -> Option<Hold> {
+    /// What is to be waited for after messages of so many bytes that brought about so much.
+    pub(crate) fn hold(&self, pressure: Pressure, bytes: usize) -> Option<Hold> {
         let inner = &*self.inner.borrow();
-        let until = (pressure == Pressure::Crowded).then(|| inner.now.instant + HOLD_MAX);
+        let more = CoreDuration::from_ms((bytes / HOLD_BYTES_PER_MS) as u64);
+        let until = (pressure == Pressure::Crowded).then(|| inner.now.instant + HOLD_MAX + more);
         let hold = Hold { served: inner.senders.served + inner.senders.waiting() as u64, until };
         (pressure > Pressure::None).then_some(hold)
     }

@@ -147,8 +147,8 @@ impl<A: App> WebSocketHandle<A> {
     }
 
     /// As [`Engine::hold`].
-    pub(crate) fn hold(&self, pressure: Pressure) -> Option<Hold> {
-        self.engine.hold(pressure)
+    pub(crate) fn hold(&self, pressure: Pressure, bytes: usize) -> Option<Hold> {
+        self.engine.hold(pressure, bytes)
     }
 
     /// As [`Engine::is_held`].
