@@ -249,7 +249,7 @@ impl<A: App, M: Memory> Server<A, M> {
 
     /// Whether a driver does well to read, for a moment, nothing of what clients send: much waits for a client that still reads,
     /// or for all together, and the next message may be for all. Who floods waits then in its own sending, and costs nobody
-    /// else a place. A client that has taken nothing for a second is waited for no longer: it is the next to be closed.
+    /// else a place. A client that has taken nothing for half a second is waited for no longer: it is the next to be closed.
     pub fn is_crowded(&self, now: Instant) -> bool {
         self.sockets.engine.is_crowded(now)
     }

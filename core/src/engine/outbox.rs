@@ -108,7 +108,7 @@ pub enum Pressure {
 }
 
 /// How long a client whose outbox is more than half full may take nothing before nobody waits for it any more.
-const STALL_PATIENCE: Duration = Duration::from_ms(1_000);
+const STALL_PATIENCE: Duration = Duration::from_ms(500);
 
 impl Default for Outbox {
     fn default() -> Self {
@@ -247,7 +247,7 @@ impl<M: Memory> Engine<M> {
     }
 
     /// Whether somebody has more than half of what may wait for one, or all together have, and it is worth waiting for: who has
-    /// the most to answer for took something in the last second.
+    /// the most to answer for took something in the last half of a second.
     pub(crate) fn is_crowded(&self, now: Instant) -> bool {
         let has_moved = |deadline: Instant| now + self.limits.unread_timeout < deadline + STALL_PATIENCE;
         let longest = || self.timers.first_deadline(TimerKind::Stalled);
