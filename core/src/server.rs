@@ -257,8 +257,11 @@ impl<A: App, M: Memory> Server<A, M> {
     /// What the last input, a message or the body of a POST, brought about. A driver reads no more of whoever sends without a pause before
     /// what waits is sent ([`Pressure::Behind`]) or, within reason, taken ([`Pressure::Crowded`]): what costs others their place is
     /// then left in the sender's TCP.
-    pub const fn pressure(&self) -> Pressure {
-        self.sockets.engine.pressure
+    pub fn pressure(&self) -> Pressure {
+        let engine = &self.sockets.engine;
+        // Who has stalled is not waited for.
+        let most = if engine.is_crowded(engine.now.instant) { Pressure::Crowded } else { Pressure::Behind };
+        engine.pressure.min(most)
     }
 
     /// Whether a session is still there, whatever its transport.
@@ -287,6 +290,8 @@ impl<A: App, M: Memory> Server<A, M> {
     pub fn enter<R>(&mut self, now: Now, act: impl FnOnce(&mut A, &mut dyn Context) -> R) -> R {
         debug_assert!(self.sockets.engine.first_pending().is_none(), "poll() was not drained before entering");
         self.sockets.engine.now = now;
+        self.sockets.engine.pressure = Pressure::None;
+        self.expiries_left = EXPIRIES_MAX;
         act(&mut self.app, &mut self.sockets)
     }
 

@@ -78,6 +78,16 @@ impl Clients {
         self.charge(session, 1, bytes, now)
     }
 
+    /// The system has ended a client's connection, because nothing of what was sent to it arrived, or was taken.
+    pub(crate) fn untaken(&self, session: SessionId) {
+        if let Some(client) = self.all.get(session.index()).filter(|client| client.session == session) {
+            notice(
+                Notice::Client,
+                format_args!("client of {} cut off: what was sent to it was not taken", client.address),
+            );
+        }
+    }
+
     /// A session has ended. Whose client was cut off is told, but not who left or fell silent.
     pub(crate) fn closed(&self, session: SessionId, reason: CloseReason, problem: Option<PeerError>) {
         let Some(client) = self.all.get(session.index()).filter(|client| client.session == session) else { return };

@@ -194,6 +194,17 @@ fn who_says_much_at_once_is_answered_while_a_broadcast_is_sent() {
 }
 
 #[test]
+fn all_get_their_close_frame_when_the_server_stops() {
+    let (server, _reason) = serve();
+    // More than are woken in one go.
+    let mut all: Vec<_> = (0..100).map(|_| server.join("")).collect();
+    server.handle.shut_down();
+    for raw in &mut all {
+        assert_eq!(raw.next_frame(), (CLOSE, vec![]));
+    }
+}
+
+#[test]
 fn all_who_are_disconnected_at_once_get_their_close_frame() {
     let server = run(Config::default(), |io| {
         io.on("everybody", |socket, (), _ack| socket.everybody().disconnect(true));

@@ -31,6 +31,11 @@ pub(super) trait Endpoint {
     /// Says that the WebSocket is gone.
     fn lost(&mut self, reason: CloseReason);
 
+    /// Says that it is gone because the system has given up what was sent to it.
+    fn untaken(&mut self) {
+        self.lost(CloseReason::TransportClose);
+    }
+
     /// Says what its client did wrong, before it is said to be gone.
     fn blame(&mut self, problem: PeerError);
 
@@ -79,6 +84,10 @@ impl<A: App> Endpoint for WebSocketHandle<A> {
 
     fn lost(&mut self, reason: CloseReason) {
         Self::lost(self, reason);
+    }
+
+    fn untaken(&mut self) {
+        Self::untaken(self);
     }
 
     fn blame(&mut self, problem: PeerError) {

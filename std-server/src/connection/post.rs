@@ -12,6 +12,7 @@ use crate::connection::pause::Pause;
 use crate::connection::request::Request;
 use crate::connection::{BODY_PART_PACKETS, within};
 use crate::logging::{Notice, notice};
+use crate::reactor::Timer;
 
 impl<A: App> Connection<A> {
     /// Reads the body of a POST and brings it to the engine, unless the session ends meanwhile.
@@ -55,12 +56,15 @@ impl<A: App> Connection<A> {
     async fn bring_or_lose(&self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<()> {
         let answered = async {
             core::future::poll_fn(|cx| self.line.poll_parked(cx)).await;
-            Ok(Pressure::None)
+            Ok((Pressure::None, 0))
         };
         let brought = smol::future::or(answered, self.bring_body(id, session, body)).await;
         match brought {
-            // The answer comes when more may be sent.
-            Ok(pressure) => self.pause(Duration::ZERO, pressure, body.map_or(0, <[u8]>::len)).await,
+            Ok((pressure, bytes)) => {
+                // The answer comes when more may be sent.
+                self.hold(pressure, bytes).await;
+                Ok(())
+            }
             Err(problem) => {
                 self.line.request_lost(id, session);
                 Err(problem)
@@ -69,9 +73,14 @@ impl<A: App> Connection<A> {
     }
 
     /// Brings a body to the engine, a few packets at a time, so that what they cause is sent in between: a body may hold
-    /// thousands, each of them for everybody. Returns what its last part brought about.
-    async fn bring_body(&self, id: RequestId, session: SessionId, body: Option<&[u8]>) -> io::Result<Pressure> {
-        let Some(mut rest) = body else { return Ok(self.line.body(id, session, None)) };
+    /// thousands, each of them for everybody. Returns what its last part brought about, and its length.
+    async fn bring_body(
+        &self,
+        id: RequestId,
+        session: SessionId,
+        body: Option<&[u8]>,
+    ) -> io::Result<(Pressure, usize)> {
+        let Some(mut rest) = body else { return Ok((self.line.body(id, session, None), 0)) };
         let is_separator = |byte: &u8| *byte == payload::SEPARATOR;
         let mut packets = 1 + rest.iter().filter(|byte| is_separator(byte)).count();
         while packets > BODY_PART_PACKETS
@@ -80,24 +89,22 @@ impl<A: App> Connection<A> {
         {
             packets -= BODY_PART_PACKETS;
             let pressure = self.line.body_part(id, session, &rest[..end]);
-            self.pause(self.line.charge(session, BODY_PART_PACKETS, end), pressure, end).await?;
+            self.hold(pressure, end).await;
+            self.slow_down(self.line.charge(session, BODY_PART_PACKETS, end)).await?;
             smol::future::yield_now().await;
             rest = &rest[end + 1..];
         }
-        self.pause(self.line.charge(session, packets, rest.len()), Pressure::None, 0).await?;
-        Ok(self.line.body(id, session, Some(rest)))
+        self.slow_down(self.line.charge(session, packets, rest.len())).await?;
+        Ok((self.line.body(id, session, Some(rest)), rest.len()))
     }
 
-    /// Lets wait who sends more than it may, or than others take. What waits may have to make room meanwhile.
-    async fn pause(&self, wait: Duration, pressure: Pressure, bytes: usize) -> io::Result<()> {
-        let engine = &self.site.engine;
-        let hold = engine.hold(pressure, bytes);
-        if wait.is_zero() && hold.is_none() {
+    /// Lets wait who sends more than it may. What waits may have to make room meanwhile.
+    async fn slow_down(&self, wait: Duration) -> io::Result<()> {
+        if wait.is_zero() {
             return Ok(());
         }
-        let mut pause = Pause::new(wait, hold);
         let waited = async {
-            core::future::poll_fn(|cx| pause.poll(cx, |hold| engine.is_held(hold))).await;
+            Timer::after(wait).await;
             Ok(())
         };
         let cut = async {
@@ -105,5 +112,14 @@ impl<A: App> Connection<A> {
             Err(io::ErrorKind::OutOfMemory.into())
         };
         smol::future::or(waited, cut).await
+    }
+
+    /// Lets wait who sends more than others get, for a moment.
+    async fn hold(&self, pressure: Pressure, bytes: usize) {
+        let engine = &self.site.engine;
+        if let Some(hold) = engine.hold(pressure, bytes) {
+            let mut pause = Pause::new(Duration::ZERO, Some(hold));
+            core::future::poll_fn(|cx| pause.poll(cx, |hold| engine.is_held(hold))).await;
+        }
     }
 }

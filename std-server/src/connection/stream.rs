@@ -27,6 +27,8 @@ pub(crate) struct Stream {
     source: Rc<Source<TcpStream>>,
     /// Reads since the last time there was nothing to read.
     reads: u8,
+    /// The last read was none, to give others their turn.
+    has_given_way: bool,
     /// A packet is sent in part: tungstenite has to wait.
     is_reserved: bool,
     /// tungstenite had to wait, or has sent a frame in part.
@@ -67,7 +69,14 @@ const READS_MAX: u8 = 16;
 
 impl Stream {
     pub(crate) fn new(source: Source<TcpStream>, partial: Partial) -> Self {
-        Self { source: Rc::new(source), reads: 0, is_reserved: false, is_control_waiting: false, partial }
+        Self {
+            source: Rc::new(source),
+            reads: 0,
+            has_given_way: false,
+            is_reserved: false,
+            is_control_waiting: false,
+            partial,
+        }
     }
 
     /// All that has come is complete and dealt with.
@@ -97,6 +106,11 @@ impl Stream {
     /// Whether the system has said that there is something to read, or a read would end the connection.
     pub(crate) fn is_readable(&self) -> bool {
         self.source.is_readable() || self.partial.is_cut()
+    }
+
+    /// Whether there may be more to read than the last read, which found nothing, has tried.
+    pub(crate) const fn has_given_way(&self) -> bool {
+        self.has_given_way
     }
 
     /// Ready when a read is worth trying.
@@ -131,7 +145,8 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
-        if stream.reads == READS_MAX {
+        stream.has_given_way = stream.reads == READS_MAX;
+        if stream.has_given_way {
             // Who sends without a pause does not keep the others from their turn.
             stream.reads = 0;
             cx.waker().wake_by_ref();

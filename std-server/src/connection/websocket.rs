@@ -150,7 +150,7 @@ async fn finish(link: &mut Link<impl Endpoint>, end: End) {
             link.endpoint.lost(CloseReason::TransportClose);
             None
         }
-        End::Untaken => return link.endpoint.lost(CloseReason::Stalled),
+        End::Untaken => return link.endpoint.untaken(),
         End::Failed(code) => {
             if code.is_some() {
                 link.send_last().await;
@@ -175,7 +175,7 @@ async fn finish(link: &mut Link<impl Endpoint>, end: End) {
 enum End {
     ByPeer,
     ByServer,
-    /// The system has ended the connection: the peer took nothing of what was sent to it.
+    /// The system has ended the connection: nothing of what was sent to the peer arrived, or was taken.
     Untaken,
     /// The peer has sent long messages, and all of them are read: it goes on with a new buffer.
     OfLongMessages,
@@ -303,8 +303,7 @@ impl<E: Endpoint> Link<E> {
             }
             Stop::Nothing => {
                 self.may_have_more = false;
-                if self.socket.get_ref().stream.is_readable() {
-                    // It was only the others' turn.
+                if self.socket.get_ref().stream.has_given_way() {
                     self.hold(pressure);
                 }
                 if self.was_long && self.is_read_to_the_end() {

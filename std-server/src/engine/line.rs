@@ -29,7 +29,7 @@ impl<A: App> LineHandle<A> {
         line.answer = None;
         let request = RequestId::new(self.index, line.requests);
         let now = inner.read_clock();
-        // Whose time is over is gone, even if the task that keeps the time has not had its turn.
+        // Whose time is over is gone, even if the task that keeps the time has not had its turn; of very many, some.
         if inner.server.deadline().is_some_and(|deadline| deadline <= now.instant) {
             inner.drive(Input::Tick, self.caller());
         }

@@ -71,7 +71,7 @@ impl Senders {
 /// What is waited for before more is read of a client who says more to others than is sent to them, or taken by them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hold {
-    /// So many are served: all who had something to be sent when it began.
+    /// So many are served: as many as waited when it began.
     served: u64,
     /// Until then, that those whose outboxes are more than half full take some of it.
     until: Option<Instant>,
@@ -79,7 +79,7 @@ pub(crate) struct Hold {
 
 /// How long nothing is read of a client at most because others do not take what it has sent them: those who do notice it as a pause.
 const HOLD_MAX: CoreDuration = CoreDuration::from_ms(10);
-/// So many bytes of a message make it a millisecond longer.
+/// So many bytes of a message make it a millisecond longer, up to a second.
 const HOLD_BYTES_PER_MS: usize = 8 << 10;
 
 /// What is being sent to one of them.
@@ -126,7 +126,7 @@ impl<A: App> Engine<A> {
     /// What is to be waited for after messages of so many bytes that brought about so much.
     pub(crate) fn hold(&self, pressure: Pressure, bytes: usize) -> Option<Hold> {
         let inner = &*self.inner.borrow();
-        let more = CoreDuration::from_ms((bytes / HOLD_BYTES_PER_MS) as u64);
+        let more = CoreDuration::from_ms((bytes / HOLD_BYTES_PER_MS).min(1_000) as u64);
         let until = (pressure == Pressure::Crowded).then(|| inner.now.instant + HOLD_MAX + more);
         let hold = Hold { served: inner.senders.served + inner.senders.waiting() as u64, until };
         (pressure > Pressure::None).then_some(hold)
@@ -320,20 +320,29 @@ mod tests {
         Engine::new(server, Clock::start(), &config::Limits::default(), None, None)
     }
 
+    /// A session that has asked for a WebSocket.
+    async fn upgraded(engine: &Engine<Nothing>) -> TransportId {
+        let line = engine.line();
+        let request = b"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+                        Upgrade: websocket\r\n\r\n";
+        let Ok(HeadStatus::Complete { head, .. }) = http::parse(request) else { panic!("a head") };
+        line.request(&head, (Ipv4Addr::LOCALHOST, 1).into());
+        let answer = core::future::poll_fn(|cx| line.poll_answer(cx)).await;
+        let Answer::Upgrade { transport } = answer else { panic!("{answer:?}") };
+        transport
+    }
+
+    fn socket() -> Source<TcpStream> {
+        let (ours, _theirs) = UnixStream::pair().expect("a pair");
+        Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream")
+    }
+
     #[test]
     fn who_has_something_to_be_sent_is_in_each_queue_once() {
         let test = async {
             let engine = engine();
-            let line = engine.line();
-            let request = b"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
-                            Upgrade: websocket\r\n\r\n";
-            let Ok(HeadStatus::Complete { head, .. }) = http::parse(request) else { panic!("a head") };
-            line.request(&head, (Ipv4Addr::LOCALHOST, 1).into());
-            let answer = core::future::poll_fn(|cx| line.poll_answer(cx)).await;
-            let Answer::Upgrade { transport } = answer else { panic!("{answer:?}") };
-            let (ours, _theirs) = UnixStream::pair().expect("a pair");
-            let socket = Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream");
-            let websocket = engine.attach(transport, Rc::new(socket));
+            let transport = upgraded(&engine).await;
+            let websocket = engine.attach(transport, Rc::new(socket()));
             let queues = |engine: &Engine<Nothing>| {
                 let senders = &engine.inner.borrow().senders;
                 (senders.speakers.len(), senders.listeners.len())
@@ -383,5 +392,26 @@ mod tests {
             counts.push(woken.0.load(Ordering::Relaxed));
         }
         assert_eq!(counts, [32, 64, 96, 128, 132], "each that was not woken at once is listed once");
+    }
+    #[test]
+    fn who_waits_to_be_woken_to_its_end_is_woken_when_another_takes_its_place() {
+        let test = async {
+            let engine = engine();
+            let transport = upgraded(&engine).await;
+            let woken = Arc::new(Woken::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            let first = engine.attach(transport, Rc::new(socket()));
+            first.take_signals(&Context::from_waker(&waker));
+            {
+                let inner = &mut *engine.inner.borrow_mut();
+                inner.woken = SENDERS_AT_ONCE;
+                inner.wake_to_close(transport);
+                assert_eq!((woken.0.load(Ordering::Relaxed), inner.senders.waiting()), (0, 1));
+            }
+            let second = engine.attach(transport, Rc::new(socket()));
+            assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+            drop((first, second));
+        };
+        reactor::block_on(test).expect("a reactor");
     }
 }

@@ -84,9 +84,13 @@ impl<A: App> Engine<A> {
             left: None,
             waker: None,
         };
-        if let Some(WebSocket { left: Some(_), socket, .. }) = inner.websockets[at].replace(websocket) {
-            // Its task has yet to learn of its end, and could not go on in the middle of a frame.
-            let _ = socket.io().shutdown(Shutdown::Both);
+        if let Some(before) = inner.websockets[at].replace(websocket) {
+            // Its task has yet to learn of its end: it may be one of many that are woken one after the other.
+            before.wake();
+            if before.left.is_some() {
+                // It could not go on in the middle of a frame.
+                let _ = before.socket.io().shutdown(Shutdown::Both);
+            }
         }
         WebSocketHandle { engine: self.clone(), transport }
     }
@@ -177,6 +181,12 @@ impl<A: App> WebSocketHandle<A> {
     /// Says what the client did wrong, before it is said to be gone.
     pub(crate) fn blame(&self, problem: PeerError) {
         self.engine.inner.borrow_mut().server.blame(self.transport, problem);
+    }
+
+    /// Says that the system has given up what was sent to it.
+    pub(crate) fn untaken(&self) {
+        self.engine.inner.borrow().clients.untaken(self.transport.session());
+        self.lost(CloseReason::TransportClose);
     }
 
     /// Says that it is gone.
