@@ -1,5 +1,6 @@
 //! Connections: each is one task that reads, calls the engine with what it read, and writes what waits for its client.
 
+mod batch;
 mod compression;
 pub(crate) mod cookie;
 pub(crate) mod cors;

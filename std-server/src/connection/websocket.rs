@@ -3,7 +3,6 @@
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::io;
 
 use async_tungstenite::WebSocketStream;
@@ -13,10 +12,10 @@ use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Error, Message};
 use futures_sink::Sink as _;
-use smol::stream::Stream as _;
 use sprat_core::error::PeerError;
 use sprat_core::{App, CloseReason, Pressure, TransportId, app};
 
+use crate::connection::batch::{Batch, Stop};
 use crate::connection::endpoint::{Echo, Endpoint, Refused};
 use crate::connection::incoming::linger;
 use crate::connection::judged::Judged;
@@ -37,13 +36,6 @@ const CONTROL_BUFFER_BYTES_MAX: usize = 1 << 10;
 /// How long what follows a CONNECT is held back. Many who speak the protocol by hand begin to listen for events when they have
 /// read it, and lose those that come in the same read.
 const CONNECT_HOLD: Duration = Duration::from_millis(1);
-/// Messages read before the other connections get their turn.
-const READ_BATCH_MESSAGES: usize = 32;
-/// Room for messages behind the first, taken at once when there are some.
-const BATCH_RESERVED_MESSAGES: usize = 15;
-/// What a ping counts of them: each is answered by itself, with a call of the system.
-const PING_MESSAGES: usize = 4;
-
 /// A connection that has become a WebSocket.
 pub(crate) struct Upgraded<A: App> {
     pub(crate) stream: Stream,
@@ -183,40 +175,6 @@ enum End {
     Failed(Option<CloseCode>),
 }
 
-/// Messages that are read, in order.
-struct Batch {
-    /// Mostly it is the only one.
-    first: Option<Message>,
-    rest: VecDeque<Message>,
-    /// Why no more were read.
-    stop: Stop,
-}
-
-enum Stop {
-    End(End),
-    /// There is nothing more, for now.
-    Nothing,
-    /// It is the others' turn.
-    Turn,
-}
-
-impl Batch {
-    fn push(&mut self, message: Message) {
-        if self.first.is_none() {
-            self.first = Some(message);
-        } else {
-            if self.rest.is_empty() {
-                self.rest.reserve(BATCH_RESERVED_MESSAGES);
-            }
-            self.rest.push_back(message);
-        }
-    }
-
-    fn next(&mut self) -> Option<Message> {
-        self.first.take().or_else(|| self.rest.pop_front())
-    }
-}
-
 struct Link<E> {
     socket: WebSocketStream<Judged>,
     endpoint: E,
@@ -279,13 +237,14 @@ impl<E: Endpoint> Link<E> {
     /// All is read before the first message is brought: what reading needs of the program stays in the processor's cache, and so does
     /// what bringing needs.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let mut batch = self.unbrought.take().map_or_else(|| self.read(cx), |batch| *batch);
+        self.may_have_more = true;
+        let mut batch = self.unbrought.take().map_or_else(|| Batch::read(&mut self.socket, cx), |batch| *batch);
         let mut pressure = Pressure::None;
         self.endpoint.read_wall_clock();
         while let Some(message) = batch.next() {
             pressure = pressure.max(self.bring(message));
             if self.pause.is_some() {
-                if !matches!(batch.stop, Stop::End(_)) {
+                if let Stop::Nothing = batch.stop {
                     // Until it is over, more may have come.
                     batch.stop = Stop::Turn;
                 }
@@ -295,7 +254,8 @@ impl<E: Endpoint> Link<E> {
             }
         }
         match batch.stop {
-            Stop::End(end) => return Poll::Ready(end),
+            Stop::Closed => return Poll::Ready(End::ByPeer),
+            Stop::Failed(error) => return Poll::Ready(self.end_of(&error)),
             Stop::Turn => {
                 // More may be there: come back when the others had their turn.
                 self.hold(pressure);
@@ -312,35 +272,6 @@ impl<E: Endpoint> Link<E> {
             }
         }
         Poll::Pending
-    }
-
-    /// Reads what has come, or as much of it as is read before the others get their turn.
-    fn read(&mut self, cx: &mut Context<'_>) -> Batch {
-        self.may_have_more = true;
-        let mut batch = Batch { first: None, rest: VecDeque::new(), stop: Stop::Turn };
-        let mut left = READ_BATCH_MESSAGES;
-        while left > 0 {
-            match Pin::new(&mut self.socket).poll_next(cx) {
-                // Before the answer to it, all that was asked before is answered: to read on would send it.
-                Poll::Ready(Some(Ok(Message::Close(_))) | None) => {
-                    batch.stop = Stop::End(End::ByPeer);
-                    break;
-                }
-                Poll::Ready(Some(Ok(message))) => {
-                    left = left.saturating_sub(if message.is_ping() { PING_MESSAGES } else { 1 });
-                    batch.push(message);
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    batch.stop = Stop::End(self.end_of(&error));
-                    break;
-                }
-                Poll::Pending => {
-                    batch.stop = Stop::Nothing;
-                    break;
-                }
-            }
-        }
-        batch
     }
 
     /// Reads no more before what has been said is sent to those it is for, if that takes longer than to say it.

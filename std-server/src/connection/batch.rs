@@ -1,0 +1,82 @@
+//! The messages of a WebSocket that are read in one go.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::collections::VecDeque;
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::{Error, Message};
+use smol::stream::Stream as _;
+
+use crate::connection::judged::Judged;
+
+/// Messages read before the other connections get their turn.
+const MESSAGES_MAX: usize = 32;
+/// What a ping counts of them: each is answered by itself, with a call of the system.
+const PING_MESSAGES: usize = 4;
+/// Room for messages behind the first, taken at once when there are some.
+const RESERVED_MESSAGES: usize = 15;
+
+/// Messages, in order.
+pub(super) struct Batch {
+    /// Mostly it is the only one.
+    first: Option<Message>,
+    rest: VecDeque<Message>,
+    pub(super) stop: Stop,
+}
+
+/// Why no more were read.
+pub(super) enum Stop {
+    /// The peer has closed the WebSocket.
+    Closed,
+    Failed(Box<Error>),
+    /// There is nothing more, for now.
+    Nothing,
+    /// It is the others' turn.
+    Turn,
+}
+
+impl Batch {
+    /// Reads what has come, or as much of it as is read before the others get their turn.
+    pub(super) fn read(socket: &mut WebSocketStream<Judged>, cx: &mut Context<'_>) -> Self {
+        let mut batch = Self { first: None, rest: VecDeque::new(), stop: Stop::Turn };
+        let mut left = MESSAGES_MAX;
+        while left > 0 {
+            match Pin::new(&mut *socket).poll_next(cx) {
+                // Before the answer to it, all that was asked before is answered: to read on would send it.
+                Poll::Ready(Some(Ok(Message::Close(_))) | None) => {
+                    batch.stop = Stop::Closed;
+                    break;
+                }
+                Poll::Ready(Some(Ok(message))) => {
+                    left = left.saturating_sub(if message.is_ping() { PING_MESSAGES } else { 1 });
+                    batch.push(message);
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    batch.stop = Stop::Failed(Box::new(error));
+                    break;
+                }
+                Poll::Pending => {
+                    batch.stop = Stop::Nothing;
+                    break;
+                }
+            }
+        }
+        batch
+    }
+
+    fn push(&mut self, message: Message) {
+        if self.first.is_none() {
+            self.first = Some(message);
+        } else {
+            if self.rest.is_empty() {
+                self.rest.reserve(RESERVED_MESSAGES);
+            }
+            self.rest.push_back(message);
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Message> {
+        self.first.take().or_else(|| self.rest.pop_front())
+    }
+}
