@@ -260,8 +260,10 @@ impl<A: App, M: Memory> Server<A, M> {
     pub fn pressure(&self) -> Pressure {
         let engine = &self.sockets.engine;
         // Who has stalled is not waited for.
-        let most = if engine.is_crowded(engine.now.instant) { Pressure::Crowded } else { Pressure::Behind };
-        engine.pressure.min(most)
+        if engine.pressure == Pressure::Crowded && !engine.is_crowded(engine.now.instant) {
+            return Pressure::Behind;
+        }
+        engine.pressure
     }
 
     /// Whether a session is still there, whatever its transport.

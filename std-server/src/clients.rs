@@ -78,9 +78,13 @@ impl Clients {
         self.charge(session, 1, bytes, now)
     }
 
+    fn client(&self, session: SessionId) -> Option<&Client> {
+        self.all.get(session.index()).filter(|client| client.session == session)
+    }
+
     /// The system has ended a client's connection, because nothing of what was sent to it arrived, or was taken.
     pub(crate) fn untaken(&self, session: SessionId) {
-        if let Some(client) = self.all.get(session.index()).filter(|client| client.session == session) {
+        if let Some(client) = self.client(session) {
             notice(
                 Notice::Client,
                 format_args!("client of {} cut off: what was sent to it was not taken", client.address),
@@ -90,7 +94,7 @@ impl Clients {
 
     /// A session has ended. Whose client was cut off is told, but not who left or fell silent.
     pub(crate) fn closed(&self, session: SessionId, reason: CloseReason, problem: Option<PeerError>) {
-        let Some(client) = self.all.get(session.index()).filter(|client| client.session == session) else { return };
+        let Some(client) = self.client(session) else { return };
         let cut_off = format_args!("client of {} cut off", client.address);
         match (problem, reason) {
             (Some(PeerError::RequestLost), _) => {}

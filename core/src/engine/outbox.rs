@@ -429,14 +429,13 @@ impl<M: Memory> Engine<M> {
         let is_crowded = outbox.is_crowded;
         if was_empty {
             self.occupy_memory(index);
+        } else {
+            self.entries[tail].next = at;
         }
         if is_new {
             self.crowd.outboxes += 1;
             let stalled = Timers::deadline_of(&self.sessions[index], TimerKind::Stalled);
             self.crowd.stalled = self.crowd.stalled.max(stalled);
-        }
-        if !was_empty {
-            self.entries[tail].next = at;
         }
         if is_crowded || (!was_empty && self.is_tight()) {
             self.pressure = Pressure::Crowded;

@@ -364,6 +364,7 @@ mod tests {
         };
         reactor::block_on(test).expect("a reactor");
     }
+
     /// Counts how often it is woken.
     #[derive(Default)]
     struct Woken(AtomicUsize);
@@ -393,6 +394,7 @@ mod tests {
         }
         assert_eq!(counts, [32, 64, 96, 128, 132], "each that was not woken at once is listed once");
     }
+
     #[test]
     fn who_waits_to_be_woken_to_its_end_is_woken_when_another_takes_its_place() {
         let test = async {

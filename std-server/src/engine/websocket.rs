@@ -12,6 +12,7 @@ use sprat_core::{App, CloseReason, Input, Pressure, TransportId};
 use super::line::keep_waker;
 use super::senders::{Hold, Queue};
 use super::{Caller, Engine, Inner, Packet};
+use crate::clock;
 use crate::connection::outgoing::Outgoing;
 use crate::reactor::Source;
 
@@ -135,7 +136,7 @@ impl<A: App> WebSocketHandle<A> {
 
     /// Reads the wall clock for the messages that are brought next: they came when they were read.
     pub(crate) fn read_wall_clock(&self) {
-        self.engine.inner.borrow_mut().read_clock();
+        self.engine.inner.borrow_mut().now.wall = Some(clock::wall());
     }
 
     /// Brings a message. Returns for how long no more is to be read, and what it brought about. [`Self::end_turn`] has to follow.
