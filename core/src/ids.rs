@@ -121,6 +121,10 @@ impl Sid {
         core::str::from_utf8(&self.text).unwrap_or_default()
     }
 
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
     /// A number to spread identifiers with. They are random already, so their first characters will do.
     pub(crate) fn spread(text: &[u8]) -> u32 {
         let [a, b, c, d] = match text {

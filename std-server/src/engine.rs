@@ -23,6 +23,7 @@ use sprat_core::{Answer, App, CloseReason, Input, OutgoingPacket, Output, Reques
 use crate::clients::Clients;
 use crate::clock::{self, Clock};
 use crate::config::Limits;
+use crate::connection::reply::Reply;
 use crate::hooks::{EngineEvent, Watch};
 use crate::io::Handshakes;
 use crate::memory::{Host, SharedText};
@@ -75,8 +76,10 @@ struct Line {
     /// How many requests it has brought: what an answer to an earlier one no longer matches.
     requests: u32,
     answer: Option<Answer>,
+    /// The answer that the engine may complete and send.
+    reply: Option<Box<Reply>>,
     waker: Option<Waker>,
-    /// It is among those that are still to be woken.
+    /// It is among those that something is sent to.
     is_listed: bool,
 }
 

@@ -143,7 +143,7 @@ pub(crate) fn serve_with<A: App + 'static>(
         limits: config::Limits { unread_timeout: config.unread_timeout(), ..config.limits.clone() },
         peers: Peers::new(&config.limits, clock),
         partials: Partials::new(config.limits.max_incoming_bytes),
-        date: Date::default(),
+        date: Rc::new(Date::default()),
     };
     let ready = addresses::ready_text(&listeners).map_err(ServeError::new)?;
     let executor = Rc::new(LocalExecutor::new());

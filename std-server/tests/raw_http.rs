@@ -234,6 +234,23 @@ fn a_poll_that_waits_is_told_when_the_server_ends() {
 }
 
 #[test]
+fn what_is_asked_behind_a_poll_is_answered_behind_it() {
+    let server = serve(Hooks::new);
+    let target = server.session();
+    let (mut poll, mut other) = (server.connect(), server.connect());
+    for packet in ["40", "42[\"much\"]", "42[\"much\"]"] {
+        poll.send(request("GET", &target, "", ""));
+        // Answered after the poll was read, so that the next request is not read with it.
+        assert_eq!(other.ask("GET", "/no-such-page", "", "").status(), "404");
+        poll.send(request("GET", "/no-such-page", "", ""));
+        assert_eq!(other.ask("GET", "/no-such-page", "", "").status(), "404");
+        assert_eq!(other.ask("POST", &target, "", packet).body, "ok");
+        let (first, second) = (poll.answer(), poll.answer());
+        assert_eq!((first.status(), second.status()), ("200", "404"));
+    }
+}
+
+#[test]
 fn a_poll_whose_session_ends_under_way_is_not_answered_with_nothing() {
     let server = serve(Hooks::new);
     let target = server.session();

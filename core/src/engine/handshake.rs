@@ -75,7 +75,7 @@ impl<M: Memory> Engine<M> {
         let mut wish = Wish { asked, upgrade, revision_4, session: None };
         if let Some(sid) = sid {
             let mut buffer = [0; Sid::LEN];
-            let found = sid.decode(&mut buffer).ok().and_then(|sid| self.find_sid(sid));
+            let found = sid.decode(&mut buffer).ok().and_then(|sid| self.find_sid(sid.as_bytes()));
             let index = found.ok_or(Refusal::SessionUnknown)?;
             let mismatch = !upgrade && (asked == Asked::Polling) != self.sessions[index].is_polling();
             if mismatch || !revision_4 {
@@ -122,7 +122,7 @@ impl<M: Memory> Engine<M> {
             return None;
         }
         let sid = match self.proposed_sid.take() {
-            Some(sid) if self.find_sid(sid.as_str()).is_none() => sid,
+            Some(sid) if self.find_sid(sid.as_bytes()).is_none() => sid,
             _ => self.new_sid(),
         };
         let mut session = Session { sid, base64, state: State::Polling, ..Session::default() };

@@ -136,9 +136,9 @@ impl<M: Memory> Engine<M> {
     }
 
     /// The session that a client calls by its `sid`.
-    pub(crate) fn find_sid(&mut self, sid: &str) -> Option<u32> {
-        let hash = Sid::spread(sid.as_bytes());
-        self.by_sid.find(&mut self.sessions, hash, |session| session.sid.as_str() == sid)
+    pub(crate) fn find_sid(&mut self, sid: &[u8]) -> Option<u32> {
+        let hash = Sid::spread(sid);
+        self.by_sid.find(&mut self.sessions, hash, |session| session.sid.as_bytes() == sid)
     }
 
     pub(crate) fn id(&self, index: u32) -> SessionId {

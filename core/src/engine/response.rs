@@ -147,10 +147,14 @@ impl Response {
     /// `fields` are further header fields, each with its line end in front.
     pub fn encode_head(&self, body_len: usize, keep_alive: bool, fields: &[&[u8]], put: &mut dyn FnMut(&[u8])) {
         let mut digits = [0; 20];
-        put(b"HTTP/1.1 ");
-        put(decimal(u64::from(self.status), &mut digits));
-        put(b" ");
-        put(reason_phrase(self.status).as_bytes());
+        if self.status == 200 {
+            put(b"HTTP/1.1 200 OK");
+        } else {
+            put(b"HTTP/1.1 ");
+            put(decimal(u64::from(self.status), &mut digits));
+            put(b" ");
+            put(reason_phrase(self.status).as_bytes());
+        }
         if let Some(content_type) = self.content_type {
             put(b"\r\nContent-Type: ");
             put(content_type.as_bytes());
@@ -163,7 +167,7 @@ impl Response {
         if matches!(self.status, 429 | 503) {
             put(b"\r\nRetry-After: 5");
         }
-        for more in fields {
+        for more in fields.iter().filter(|more| !more.is_empty()) {
             put(more);
         }
         put(if keep_alive && !self.close {

@@ -182,31 +182,30 @@ impl<'a> Known<'a> {
         };
         let only = |place: &mut Once<'a>, value: &'a [u8]| *place = Some(place.is_none().then(|| value.trim_ascii()));
         for &httparse::Header { name, value } in headers {
+            let name = name.as_bytes();
             // The length tells most of them apart.
             match name.len() {
-                4 if name.eq_ignore_ascii_case("Host") => set_once(&mut host, value)?,
-                6 if name.eq_ignore_ascii_case("Expect") => {
-                    expects_continue |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"100-continue"));
-                }
-                6 if name.eq_ignore_ascii_case("Origin") => keep_first(&mut origin, value),
-                7 if name.eq_ignore_ascii_case("Upgrade") => {
+                4 if is(name, b"host") => set_once(&mut host, value)?,
+                6 if is(name, b"expect") => expects_continue |= tokens(value).any(|token| is(token, b"100-continue")),
+                6 if is(name, b"origin") => keep_first(&mut origin, value),
+                7 if is(name, b"upgrade") => {
                     upgrade = true;
-                    websocket |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"websocket"));
+                    websocket |= tokens(value).any(|token| is(token, b"websocket"));
                 }
-                10 if name.eq_ignore_ascii_case("Connection") => {
+                10 if is(name, b"connection") => {
                     for token in tokens(value) {
-                        close |= token.eq_ignore_ascii_case(b"close");
-                        keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
-                        changes |= token.eq_ignore_ascii_case(b"upgrade");
+                        close |= is(token, b"close");
+                        keep_alive |= is(token, b"keep-alive");
+                        changes |= is(token, b"upgrade");
                     }
                 }
-                10 if name.eq_ignore_ascii_case("User-Agent") => keep_first(&mut user_agent, value),
-                12 if name.eq_ignore_ascii_case("Content-Type") => keep_first(&mut content_type, value),
-                14 if name.eq_ignore_ascii_case("Content-Length") => set_once(&mut length, value)?,
-                15 if name.eq_ignore_ascii_case("Accept-Encoding") => keep_first(&mut accept_encoding, value),
-                17 if name.eq_ignore_ascii_case("Transfer-Encoding") => set_once(&mut coding, value)?,
-                17 if name.eq_ignore_ascii_case("Sec-WebSocket-Key") => only(&mut websocket_key, value),
-                21 if name.eq_ignore_ascii_case("Sec-WebSocket-Version") => only(&mut websocket_version, value),
+                10 if is(name, b"user-agent") => keep_first(&mut user_agent, value),
+                12 if is(name, b"content-type") => keep_first(&mut content_type, value),
+                14 if is(name, b"content-length") => set_once(&mut length, value)?,
+                15 if is(name, b"accept-encoding") => keep_first(&mut accept_encoding, value),
+                17 if is(name, b"transfer-encoding") => set_once(&mut coding, value)?,
+                17 if is(name, b"sec-websocket-key") => only(&mut websocket_key, value),
+                21 if is(name, b"sec-websocket-version") => only(&mut websocket_version, value),
                 _ => {}
             }
         }
@@ -229,6 +228,13 @@ impl<'a> Known<'a> {
             expects_continue: expects_continue && version == 1,
         })
     }
+}
+
+/// Whether a token is this one, in whatever case. `lower` has letters, digits and hyphens: what differs from one of them in that one
+/// bit alone is the capital letter, or no character of a token.
+fn is(token: &[u8], lower: &[u8]) -> bool {
+    token.len() == lower.len()
+        && token.iter().zip(lower).fold(0, |all, (&byte, &lower)| all | ((byte | 0x20) ^ lower)) == 0
 }
 
 /// Notes the value of a field that may be there once.
@@ -255,24 +261,25 @@ fn check_host(host: Option<&[u8]>, version: u8) -> Result<(), PeerError> {
 
 /// Whether this is a host and perhaps a port, of the characters that RFC 3986 section 3.2 has in each.
 fn is_host(value: &[u8]) -> bool {
-    let is_in = |text: &[u8], marks: &[u8]| text.iter().all(|b| b.is_ascii_alphanumeric() || marks.contains(b));
-    // The colons of an IPv6 address stand in brackets.
-    let (is_good, behind) = match value.strip_prefix(b"[") {
-        Some(rest) => match rest.iter().position(|&byte| byte == b']') {
-            Some(end) => (is_in(rest.get(..end).unwrap_or_default(), b":.-_~%"), rest.get(end + 1..)),
-            None => (false, None),
+    let behind = match value {
+        // The colons of an IPv6 address stand in brackets.
+        [b'[', rest @ ..] => match behind(rest, |byte| matches!(byte, b':' | b'.' | b'-' | b'_' | b'~' | b'%')) {
+            [b']', rest @ ..] => rest,
+            _ => return false,
         },
-        None => {
-            let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
-            (is_in(value.get(..end).unwrap_or_default(), b"-._~%!$&'()*+,;="), value.get(end..))
-        }
+        name => behind(name, |byte| matches!(byte, b'$'..=b'.' | b'!' | b';' | b'=' | b'_' | b'~')),
     };
-    is_good
-        && match behind.unwrap_or_default() {
-            [] => true,
-            [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
-            _ => false,
-        }
+    match behind {
+        [] => true,
+        [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// What stands behind the letters, digits and such marks at the beginning.
+fn behind(text: &[u8], is_mark: impl Fn(u8) -> bool) -> &[u8] {
+    let end = text.iter().position(|&byte| !byte.is_ascii_alphanumeric() && !is_mark(byte)).unwrap_or(text.len());
+    text.get(end..).unwrap_or_default()
 }
 
 /// The length of the body (RFC 9112 section 6.3), refused wherever two servers in a row could disagree about it.
@@ -356,6 +363,11 @@ impl<'a> RequestHead<'a> {
             let (name, value) = line.split_at_checked(colon)?;
             Some((name, value.get(1..)?.trim_ascii()))
         })
+    }
+
+    /// The lines of the fields as they were sent, each with its line end, and the empty line behind them.
+    pub const fn field_lines(&self) -> &'a [u8] {
+        self.fields
     }
 
     /// True if the connection is to be used for another request (RFC 9112 section 9.3).

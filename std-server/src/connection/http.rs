@@ -7,10 +7,11 @@ use core::time::Duration;
 use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
+use std::time::Instant;
 
 use smol::io::AsyncWriteExt as _;
 use sprat_core::wire::http::{self, HeadStatus, RequestHead};
-use sprat_core::{Answer, App, Refusal, RequestId, Response, SessionId, reason_phrase};
+use sprat_core::{Answer, App, Refusal, RequestId, Response, TransportId, reason_phrase};
 
 use crate::config::Limits;
 use crate::connection::cookie::Cookie;
@@ -19,6 +20,7 @@ use crate::connection::date::Date;
 use crate::connection::denied::Denied;
 use crate::connection::incoming::{Incoming, linger};
 use crate::connection::packets::Compressed;
+use crate::connection::reply::{self, Progress, Reply};
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
 use crate::connection::websocket::{Behind, Serving, Upgraded};
@@ -46,7 +48,7 @@ pub(crate) struct Site<A: App> {
     pub(crate) limits: Limits,
     pub(crate) peers: Rc<Peers>,
     pub(crate) partials: Rc<Partials>,
-    pub(crate) date: Date,
+    pub(crate) date: Rc<Date>,
 }
 
 /// Serves one connection to its end.
@@ -65,7 +67,18 @@ async fn serve_requests<A: App + 'static>(
 ) -> Option<(Serving, Option<Box<Counted>>)> {
     let line = site.engine.line();
     let incoming = Incoming::new(Stream::new(stream, site.partials.begin()), site.limits.max_head_bytes);
-    let connection = Connection { incoming, address, client: address, counted: None, line, site };
+    let head_timer = Timer::after(site.limits.head_timeout);
+    let connection = Connection {
+        incoming,
+        address,
+        client: address,
+        counted: None,
+        head_timer,
+        replied_at: None,
+        reply: None,
+        line,
+        site,
+    };
     let mut upgraded = connection.requests().await?;
     let counted = upgraded.counted.take();
     Some((websocket::begin(upgraded).await, counted))
@@ -78,12 +91,15 @@ pub(super) struct Connection<A: App> {
     pub(super) client: SocketAddr,
     /// Counts the connection for whom a proxy speaks for.
     counted: Option<Box<Counted>>,
+    /// Until when the head of a request has to have come.
+    head_timer: Timer,
+    /// When the engine has sent the last answer, if it has.
+    replied_at: Option<Instant>,
+    /// What is lent to the engine while a poll waits.
+    reply: Option<Box<Reply>>,
     pub(super) line: LineHandle<A>,
     pub(super) site: Rc<Site<A>>,
 }
-
-/// The usual length of the head of an answer.
-const HEAD_BYTES: usize = 256;
 
 /// How the connection goes on after a request.
 pub(super) enum Next {
@@ -109,12 +125,11 @@ enum More {
 impl<A: App> Connection<A> {
     /// Serves requests until the connection ends or becomes a WebSocket.
     async fn requests(mut self) -> Option<Upgraded<A>> {
-        let mut head_timer = Timer::after(self.site.limits.head_timeout);
         loop {
             let has_more = !self.incoming.received.is_empty();
             let next = if has_more { self.request().await.unwrap_or(Next::Drop) } else { Next::MoreOfHead };
             match next {
-                Next::MoreOfHead => match self.more_of_head(&mut head_timer).await {
+                Next::MoreOfHead => match self.more_of_head().await {
                     More::Bytes => {}
                     More::Late if !self.incoming.received.is_empty() => {
                         if let Next::Linger = self.refuse_head(408).await {
@@ -128,7 +143,11 @@ impl<A: App> Connection<A> {
                     self.incoming.stream.settle();
                     // The next request through a proxy may be somebody else's.
                     (self.client, self.counted) = (self.address, None);
-                    head_timer.restart(self.site.limits.head_timeout);
+                    let timeout = self.site.limits.head_timeout;
+                    match self.replied_at.take() {
+                        Some(at) => self.head_timer.restart_at(at + timeout),
+                        None => self.head_timer.restart(timeout),
+                    }
                     // Who asks without a pause does not keep the others from their turn.
                     if !self.incoming.received.is_empty() {
                         smol::future::yield_now().await;
@@ -149,9 +168,9 @@ impl<A: App> Connection<A> {
         }
     }
 
-    /// Waits for bytes of a head, until the timer says that it takes too long or the server stops.
-    async fn more_of_head(&mut self, timer: &mut Timer) -> More {
-        let Self { incoming, line, client, .. } = self;
+    /// Waits for bytes of a head, until it takes too long or the server stops.
+    async fn more_of_head(&mut self) -> More {
+        let Self { incoming, line, client, head_timer, .. } = self;
         core::future::poll_fn(|cx| {
             if line.poll_stopping(cx).is_ready() {
                 return Poll::Ready(More::Never);
@@ -163,7 +182,7 @@ impl<A: App> Connection<A> {
                     Poll::Ready(More::Never)
                 }
                 Poll::Ready(_) => Poll::Ready(More::Never),
-                Poll::Pending => Pin::new(&mut *timer).poll(cx).map(|()| More::Late),
+                Poll::Pending => Pin::new(&mut *head_timer).poll(cx).map(|()| More::Late),
             }
         })
         .await
@@ -189,7 +208,7 @@ impl<A: App> Connection<A> {
         let is_ours = head.target().starts_with(&site.prefix);
         if is_ours && site.cors.is_on() && head.method() == "OPTIONS" {
             let requested = head.header("access-control-request-headers");
-            request.fields = site.cors.preflight_fields(head.origin(), requested);
+            request.fields.always = site.cors.preflight_fields(head.origin(), requested);
             self.incoming.consume(len);
             let response = Response { status: 204, content_type: None, body: "", close: false };
             return self.respond(&response, b"", &mut request).await;
@@ -333,8 +352,22 @@ impl<A: App> Connection<A> {
             let answer = core::future::poll_fn(|cx| self.line.poll_answer(cx)).await;
             match answer {
                 Answer::Park { session } => {
-                    if !self.wait_parked(id, session).await {
+                    self.lend(&mut request);
+                    let is_gone = self.wait_parked().await;
+                    let progress = self.take_back(&mut request);
+                    if is_gone {
+                        self.line.request_lost(id, session);
                         return Ok(Next::Drop);
+                    }
+                    match progress {
+                        Progress::Waiting => {}
+                        Progress::Begun(bytes, transport) => {
+                            return self.finish_reply(id, transport, &bytes, &mut request).await;
+                        }
+                        Progress::Sent(at) => {
+                            self.replied_at = at;
+                            return Ok(Next::Request);
+                        }
                     }
                 }
                 Answer::ReadBody { session } => self.read_body(id, session, &mut request).await?,
@@ -353,18 +386,67 @@ impl<A: App> Connection<A> {
         }
     }
 
-    /// Waits until a parked request is answered; `false` if the client is gone before.
-    async fn wait_parked(&mut self, id: RequestId, session: SessionId) -> bool {
-        let Self { incoming, line, .. } = self;
-        let is_answered = core::future::poll_fn(|cx| match line.poll_parked(cx) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => incoming.poll_gone(cx).map(|()| false),
-        })
-        .await;
-        if !is_answered {
-            self.line.request_lost(id, session);
+    /// Lends the engine the answer to a parked request, unless there will be more to do than to send it.
+    fn lend(&mut self, request: &mut Request) {
+        let Self { incoming, line, reply: kept, site, .. } = self;
+        // What is compressed is for the task.
+        let body_bytes_max = match request.coding {
+            Some(_) => reply::BODY_BYTES_MAX.min(site.compressed_bytes_min.saturating_sub(1)),
+            None => reply::BODY_BYTES_MAX,
+        };
+        if request.keep_alive && request.body.is_nothing() && !request.is_head && incoming.received.is_empty() {
+            let mut lent = kept.take().unwrap_or_else(|| Reply::on(incoming.stream.socket(), Rc::clone(&site.date)));
+            lent.renew(core::mem::take(&mut request.fields), body_bytes_max);
+            line.lend(lent);
         }
-        is_answered
+    }
+
+    /// Takes back what was lent. Returns how far it is.
+    fn take_back(&mut self, request: &mut Request) -> Progress {
+        let Some(mut reply) = self.line.take_back() else { return Progress::Waiting };
+        request.fields = reply.take_fields();
+        let progress = reply.take_progress();
+        self.reply = Some(reply);
+        progress
+    }
+
+    /// Waits until a parked request is answered, by whomever. Returns whether the client is gone before.
+    async fn wait_parked(&mut self) -> bool {
+        let Self { incoming, line, head_timer, site, .. } = self;
+        core::future::poll_fn(|cx| {
+            if line.poll_parked(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            if incoming.poll_gone(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            if !incoming.received.is_empty() {
+                // The next request is there already.
+                line.set_wakes();
+            }
+            // When the engine sends the answer, this task learns it with the next request, or when that has not come in time.
+            while Pin::new(&mut *head_timer).poll(cx).is_ready() {
+                head_timer.restart(site.limits.head_timeout);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Sends what the engine could not send of an answer.
+    async fn finish_reply(
+        &mut self,
+        id: RequestId,
+        transport: TransportId,
+        bytes: &[u8],
+        request: &mut Request,
+    ) -> io::Result<Next> {
+        if let Err(problem) = self.write(bytes).await {
+            self.line.request_lost(id, transport.session());
+            return Err(problem);
+        }
+        self.line.flushed(transport);
+        self.end_of_response(true, request).await
     }
 
     /// Completes the handshake of a WebSocket (RFC 6455, section 4.2.2).
@@ -373,8 +455,8 @@ impl<A: App> Connection<A> {
         let head = [
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
             &key[..],
-            request.fields.as_bytes(),
-            request.success_fields.as_bytes(),
+            request.fields.always.as_bytes(),
+            request.fields.success.as_bytes(),
             b"\r\n\r\n",
         ];
         // Not sent yet, so that it leaves together with the first packets.
@@ -391,31 +473,12 @@ impl<A: App> Connection<A> {
         let sent = if request.is_head { b"" } else { body };
         // What is short leaves in one piece; a long one is not copied.
         let (now, later) = sent.split_at(if sent.len() <= WRITE_STEP_BYTES { sent.len() } else { 0 });
-        let (mut bytes, keep_alive) = self.response_head(response, body.len(), now.len(), request);
+        let keep_alive = request.is_kept_alive(response);
+        let mut bytes = request.fields.head(&self.site.date, response, body.len(), keep_alive, now.len());
         bytes.extend_from_slice(now);
         self.write(&bytes).await?;
         self.write(later).await?;
         self.end_of_response(keep_alive, request).await
-    }
-
-    /// The head of an answer, with room behind it, and whether another request may follow.
-    pub(super) fn response_head(
-        &self,
-        response: &Response,
-        body_len: usize,
-        room: usize,
-        request: &Request,
-    ) -> (Vec<u8>, bool) {
-        // Who waits to be told that the body is wanted may send it or not.
-        let is_readable = request.body.is_nothing() || (request.body.may_be_short() && !request.expects_continue);
-        let keep_alive = request.keep_alive && !response.close && is_readable;
-        let success = if response.status == 200 { request.success_fields.as_bytes() } else { b"" };
-        let mut head = Vec::with_capacity(HEAD_BYTES + request.fields.len() + success.len() + room);
-        self.site.date.with_field(|date| {
-            let fields = [request.fields.as_bytes(), date.as_bytes(), success];
-            response.encode_head(body_len, keep_alive, &fields, &mut |piece| head.extend_from_slice(piece));
-        });
-        (head, keep_alive)
     }
 
     /// How the connection goes on when an answer is sent.

@@ -4,7 +4,6 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io;
 
-use smol::io::AsyncRead as _;
 use sprat_core::error::PeerError;
 use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus, RequestHead};
 
@@ -76,16 +75,10 @@ impl Incoming {
         core::future::poll_fn(|cx| self.poll_more(cx, bytes_max)).await
     }
 
-    /// Reads some bytes, as long as there are not more than `bytes_max`. The buffer is on the stack, so that no future that
-    /// waits, and is moved, contains it.
+    /// Reads some bytes, as long as there are not more than `bytes_max`.
     fn poll_more(&mut self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<usize>> {
-        // Most often there is nothing, and the buffer would have been cleared in vain.
-        ready!(self.stream.poll_readable(cx));
-        let mut more = [0; 2_048];
-        let room = bytes_max.saturating_sub(self.received.len()).clamp(1, more.len());
-        let len = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut more[..room]))?;
-        self.received.extend_from_slice(&more[..len]);
-        Poll::Ready(Ok(len))
+        let room = bytes_max.saturating_sub(self.received.len()).max(1);
+        self.stream.poll_append(cx, &mut self.received, room)
     }
 }
 
@@ -102,9 +95,7 @@ pub(super) async fn linger(stream: &mut Stream) {
     let mut timer = Timer::after(LINGER_TIMEOUT);
     let mut total = 0;
     core::future::poll_fn(|cx| {
-        // On the stack: no future that waits contains it.
-        let mut forgotten = [0; 1_024];
-        while let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(cx, &mut forgotten) {
+        while let Poll::Ready(read) = stream.poll_forget(cx) {
             // It is not kept.
             stream.settle();
             total += read.as_ref().map_or(0, |len| *len);

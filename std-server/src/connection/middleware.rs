@@ -24,7 +24,7 @@ impl Stop {
         match self {
             Self::Answered(answer) => {
                 let status = if (200..600).contains(&answer.status) { answer.status } else { 500 };
-                request.fields.push_str(&answer.headers.into_lines());
+                request.fields.always.push_str(&answer.headers.into_lines());
                 let response = Response { status, content_type: None, body: "", close: is_websocket };
                 Some((response, answer.body))
             }
@@ -60,7 +60,7 @@ pub(super) async fn ask(
             Some(Step::NextWith(headers)) => {
                 // As with CORS, a refused upgrade is answered without them.
                 let is_websocket = request.websocket.is_some();
-                let fields = if is_websocket { &mut request.success_fields } else { &mut request.fields };
+                let fields = if is_websocket { &mut request.fields.success } else { &mut request.fields.always };
                 fields.push_str(&headers.into_lines());
             }
             Some(Step::Answer(answer)) => return Some(Stop::Answered(answer)),

@@ -16,6 +16,7 @@ pub(crate) mod packets;
 mod pause;
 mod post;
 mod refused;
+pub(crate) mod reply;
 mod request;
 pub(crate) mod stream;
 mod websocket;

@@ -47,7 +47,7 @@ impl<A: App> Connection<A> {
         });
         let Some(response) = answer.response(false) else { return Ok(Next::Drop) };
         if let (true, Some(cookie)) = (request.is_initial, &self.site.cookie) {
-            request.success_fields.push_str(&cookie.field(sid_in(&packets)));
+            request.fields.success.push_str(&cookie.field(sid_in(&packets)));
         }
         let site = Rc::clone(&self.site);
         let coding = request.coding.filter(|_| may_compress && len >= site.compressed_bytes_min);
@@ -56,7 +56,7 @@ impl<A: App> Connection<A> {
         {
             let body = Box::pin(compression::compress(joined(&packets, len), coding)).await;
             drop(packets);
-            request.success_fields.push_str(coding.field());
+            request.fields.success.push_str(coding.field());
             match body {
                 Ok(body) => self.respond(&response, &body, request).await,
                 Err(problem) => Err(problem),
@@ -67,7 +67,8 @@ impl<A: App> Connection<A> {
         } else if len <= WRITE_STEP_BYTES {
             self.respond(&response, &joined(&packets, len), request).await
         } else {
-            let (head, keep_alive) = self.response_head(&response, len, 0, request);
+            let keep_alive = request.is_kept_alive(&response);
+            let head = request.fields.head(&site.date, &response, len, keep_alive, 0);
             match Box::pin(self.write_packets(head, packets, transport)).await {
                 Ok(()) => self.end_of_response(keep_alive, request).await,
                 Err(problem) => Err(problem),
@@ -129,18 +130,23 @@ async fn send_step(stream: &mut Stream, step: &mut Vec<u8>, timeout: Duration, c
 fn joined(packets: &[Packet], len: usize) -> Vec<u8> {
     let mut body = Vec::with_capacity(len);
     for packet in packets {
-        if !body.is_empty() {
-            body.push(payload::SEPARATOR);
-        }
-        match packet {
-            Packet::Text(text) => body.extend_from_slice(text.as_slice()),
-            Packet::Binary(bytes) | Packet::BinaryAsText(bytes) => {
-                body.push(b'b');
-                base64::encode(bytes, &mut |piece| body.extend_from_slice(piece));
-            }
-        }
+        push(&mut body, packet);
     }
     body
+}
+
+/// Adds a packet to the body of an answer.
+pub(crate) fn push(body: &mut Vec<u8>, packet: &Packet) {
+    if !body.is_empty() {
+        body.push(payload::SEPARATOR);
+    }
+    match packet {
+        Packet::Text(text) => body.extend_from_slice(text.as_slice()),
+        Packet::Binary(bytes) | Packet::BinaryAsText(bytes) => {
+            body.push(b'b');
+            base64::encode(bytes, &mut |piece| body.extend_from_slice(piece));
+        }
+    }
 }
 
 /// How long a packet is in the body of an answer.

@@ -8,6 +8,7 @@ use sprat_core::{App, Response};
 
 use crate::connection::http::Site;
 use crate::connection::incoming::Unread;
+use crate::connection::reply::Fields;
 use crate::hooks::ResponseHeaders;
 use crate::io::Handshake;
 use crate::pages::{Coding, coding};
@@ -24,10 +25,8 @@ pub(super) struct Request {
     pub(super) is_initial: bool,
     /// The coding that the client would like a long answer in.
     pub(super) coding: Option<Coding>,
-    /// Header fields for whatever it is answered, each with its line end in front.
-    pub(super) fields: String,
-    /// Header fields for answers that are not errors.
-    pub(super) success_fields: String,
+    /// What its answer says besides what is always said.
+    pub(super) fields: Fields,
 }
 
 /// Why a request does not begin a WebSocket, as the official server says it.
@@ -41,7 +40,7 @@ pub(super) enum BadUpgrade {
 impl BadUpgrade {
     /// The answer, of which a part stands in the fields of the request.
     pub(super) fn response(self, request: &mut Request) -> Response {
-        request.fields.push_str(self.field());
+        request.fields.always.push_str(self.field());
         Response { status: 400, content_type: Some("text/html"), body: self.message(), close: true }
     }
 
@@ -79,9 +78,15 @@ impl Request {
             websocket,
             is_initial: false,
             coding: None,
-            fields: String::new(),
-            success_fields: String::new(),
+            fields: Fields::default(),
         }
+    }
+
+    /// Whether another request may follow this answer.
+    pub(super) const fn is_kept_alive(&self, response: &Response) -> bool {
+        // Who waits to be told that the body is wanted may send it or not.
+        let is_readable = self.body.is_nothing() || (self.body.may_be_short() && !self.expects_continue);
+        self.keep_alive && !response.close && is_readable
     }
 
     /// Notes what the answer of the engine will depend on.
@@ -91,7 +96,7 @@ impl Request {
         self.is_initial = head.engine_query().sid.is_none();
         if cors.is_on() {
             // A refused upgrade is answered without them, as the official server does.
-            let fields = if self.websocket.is_some() { &mut self.success_fields } else { &mut self.fields };
+            let fields = if self.websocket.is_some() { &mut self.fields.success } else { &mut self.fields.always };
             *fields = cors.fields(head.origin());
         }
         if compress && self.websocket.is_none() {
@@ -99,12 +104,12 @@ impl Request {
         }
         if self.websocket.is_none() && head.user_agent().is_some_and(is_internet_explorer) {
             // It would take answers for attacks.
-            self.success_fields.push_str("\r\nX-XSS-Protection: 0");
+            self.fields.success.push_str("\r\nX-XSS-Protection: 0");
         }
         if let Some(write) = &hooks.response_headers {
             let mut headers = ResponseHeaders::default();
             write(&handshake(head, address), &mut headers);
-            self.success_fields.push_str(&headers.into_lines());
+            self.fields.success.push_str(&headers.into_lines());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A TCP stream that asks the system for bytes only when there are some, and that two writers can share.
 
+use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -7,6 +8,7 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 
+use rustix::buffer::Buffer;
 use rustix::fd::AsFd;
 use rustix::net::{self, RecvFlags, SendFlags};
 use smol::io::{AsyncRead, AsyncWrite};
@@ -39,12 +41,12 @@ pub(crate) struct Stream {
 
 /// As `read` of the socket. The system's C library makes such calls points where a thread may be cancelled, which costs each
 /// of them some of its time.
-fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    Ok(net::recv(socket, buffer, RecvFlags::empty())?.1)
+fn receive<B: Buffer<u8>>(socket: &TcpStream, buffer: B) -> io::Result<(B::Output, usize)> {
+    Ok(net::recv(socket, buffer, RecvFlags::empty())?)
 }
 
 /// As `write`.
-pub(super) fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(net::send(socket, bytes, SEND_FLAGS)?)
 }
 
@@ -64,6 +66,8 @@ pub(crate) fn bound_untaken(socket: &impl AsFd, timeout: Duration) {
     let _ = (socket, timeout);
 }
 
+/// Bytes read at once, but on a WebSocket.
+const READ_BYTES: usize = 2_048;
 /// Reads in a row before the other connections get their turn.
 const READS_MAX: u8 = 16;
 
@@ -113,18 +117,6 @@ impl Stream {
         self.has_given_way
     }
 
-    /// Ready when a read is worth trying.
-    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.partial.is_cut() {
-            return Poll::Ready(());
-        }
-        let readable = self.source.poll_readable(cx);
-        if readable.is_pending() {
-            self.reads = 0;
-        }
-        readable
-    }
-
     /// Keeps the socket for packets, or lets tungstenite have it again.
     pub(crate) const fn reserve(&mut self, is_reserved: bool) {
         self.is_reserved = is_reserved;
@@ -140,38 +132,73 @@ impl Stream {
         // It may be gone already, which is what is wanted.
         let _ = self.source.io().shutdown(Shutdown::Write);
     }
+
+    /// Reads by `read`, which has room for so many bytes and says how many it read.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+        mut read: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        self.has_given_way = self.reads == READS_MAX;
+        if self.has_given_way {
+            // Who sends without a pause does not keep the others from their turn.
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.partial.is_cut() {
+            let peer =
+                self.source.io().peer_addr().map_or_else(|_| "somebody".to_owned(), |peer| peer.ip().to_string());
+            notice(Notice::Incoming, format_args!("connection of {peer} cut: all that has come in part is too much"));
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
+        let read = self.source.poll_read(cx, &mut read);
+        if let Poll::Ready(Ok(len)) = &read {
+            self.partial.add(*len, cx);
+        }
+        match &read {
+            // The end of the stream stays readable: it must be seen again by whoever reads next.
+            Poll::Ready(Ok(len)) if *len > 0 && *len < room => {
+                self.source.drained();
+                self.reads = 0;
+            }
+            Poll::Ready(_) => self.reads += 1,
+            Poll::Pending => self.reads = 0,
+        }
+        read
+    }
+
+    /// Reads some bytes, not more than `bytes_max`, and adds them to others. The buffer is on the stack, so that no future that waits,
+    /// and is moved, contains it, and nobody who waits has room that is not used.
+    pub(crate) fn poll_append(
+        &mut self,
+        cx: &mut Context<'_>,
+        received: &mut Vec<u8>,
+        bytes_max: usize,
+    ) -> Poll<io::Result<usize>> {
+        let room = bytes_max.min(READ_BYTES);
+        self.poll_receive(cx, room, |socket| {
+            let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
+            let ((bytes, _), len) = receive(socket, &mut buffer[..room])?;
+            received.extend_from_slice(bytes);
+            Ok(len)
+        })
+    }
+
+    /// Reads some bytes and forgets them.
+    pub(crate) fn poll_forget(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_receive(cx, READ_BYTES, |socket| {
+            let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
+            Ok(receive(socket, &mut buffer[..])?.1)
+        })
+    }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let stream = self.get_mut();
-        stream.has_given_way = stream.reads == READS_MAX;
-        if stream.has_given_way {
-            // Who sends without a pause does not keep the others from their turn.
-            stream.reads = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if stream.partial.is_cut() {
-            let peer =
-                stream.source.io().peer_addr().map_or_else(|_| "somebody".to_owned(), |peer| peer.ip().to_string());
-            notice(Notice::Incoming, format_args!("connection of {peer} cut: all that has come in part is too much"));
-            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
-        }
-        let read = stream.source.poll_read(cx, |socket| receive(socket, buffer));
-        if let Poll::Ready(Ok(len)) = &read {
-            stream.partial.add(*len, cx);
-        }
-        match &read {
-            // The end of the stream stays readable: it must be seen again by whoever reads next.
-            Poll::Ready(Ok(len)) if *len > 0 && *len < buffer.len() => {
-                stream.source.drained();
-                stream.reads = 0;
-            }
-            Poll::Ready(_) => stream.reads += 1,
-            Poll::Pending => stream.reads = 0,
-        }
-        read
+        let room = buffer.len();
+        self.get_mut().poll_receive(cx, room, |socket| Ok(receive(socket, &mut *buffer)?.1))
     }
 }
 

@@ -9,6 +9,7 @@ use sprat_core::wire::http::RequestHead;
 use sprat_core::{Answer, App, Input, Pressure, Refusal, RequestId, SessionId, TransportId};
 
 use super::{Caller, Engine, Line, Packet};
+use crate::connection::reply::Reply;
 
 /// A connection's own end of the engine.
 pub(crate) struct LineHandle<A: App> {
@@ -30,7 +31,7 @@ impl<A: App> LineHandle<A> {
         let request = RequestId::new(self.index, line.requests);
         let now = inner.read_clock();
         // Whose time is over is gone, even if the task that keeps the time has not had its turn; of very many, some.
-        if inner.server.deadline().is_some_and(|deadline| deadline <= now.instant) {
+        if inner.timer.scheduled.is_some_and(|deadline| deadline <= now.instant) {
             inner.drive(Input::Tick, self.caller());
         }
         inner.server.handle(now, Input::Request { request, head });
@@ -78,10 +79,28 @@ impl<A: App> LineHandle<A> {
         Poll::Pending
     }
 
-    /// Ready when the answer to a parked request is there.
+    /// Lends the engine the answer to a parked request, so that it can complete and send it.
+    pub(crate) fn lend(&self, reply: Box<Reply>) {
+        self.engine.inner.borrow_mut().lines[self.index as usize].reply = Some(reply);
+    }
+
+    /// Takes back what was lent.
+    pub(crate) fn take_back(&self) -> Option<Box<Reply>> {
+        self.engine.inner.borrow_mut().lines[self.index as usize].reply.take()
+    }
+
+    /// The task is to be woken also when the engine has sent what was lent to it.
+    pub(crate) fn set_wakes(&self) {
+        if let Some(reply) = &mut self.engine.inner.borrow_mut().lines[self.index as usize].reply {
+            reply.set_wakes();
+        }
+    }
+
+    /// Ready when the answer to a parked request is there, or the engine has begun to send it. If it has sent all of it, nobody is
+    /// woken.
     pub(crate) fn poll_parked(&self, cx: &Context<'_>) -> Poll<()> {
         let line = &mut self.engine.inner.borrow_mut().lines[self.index as usize];
-        if line.answer.is_some() {
+        if line.answer.is_some() || line.reply.as_ref().is_some_and(|reply| reply.is_begun()) {
             return Poll::Ready(());
         }
         line.set_waker(cx);
@@ -153,7 +172,7 @@ impl<A: App> Drop for LineHandle<A> {
         let line = &mut inner.lines[self.index as usize];
         // Its number of requests stays: an answer that is still under way must not match the next connection's.
         line.requests = line.requests.wrapping_add(1);
-        (line.answer, line.waker) = (None, None);
+        (line.answer, line.reply, line.waker) = (None, None, None);
         inner.free_lines.push(self.index);
     }
 }

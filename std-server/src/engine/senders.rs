@@ -1,4 +1,4 @@
-//! Who has packets to send, and the sending for WebSockets whose own task waits.
+//! Who has packets to send, and the sending for WebSockets and polls whose own task waits.
 //!
 //! A broadcast has something to send for everybody. To wake a task for each costs more than the sending does: its memory is
 //! scattered, and no longer in the processor's cache. So a task that waits lets the engine send, and is woken only if there is
@@ -12,33 +12,42 @@ use std::net::TcpStream;
 use std::rc::Rc;
 
 use sprat_core::time::{Duration as CoreDuration, Instant};
-use sprat_core::{App, Pressure, TransportId};
+use sprat_core::{Answer, App, Pressure, TransportId};
 
 use super::{Caller, Engine, Inner};
 use crate::connection::outgoing::Outgoing;
+use crate::connection::packets;
+use crate::connection::reply::Reply;
 use crate::reactor::{Source, Timer};
 
-/// WebSockets that are served before others have their turn.
+/// Recipients that are served before others have their turn.
 const SENDERS_AT_ONCE: usize = 32;
 /// Bytes taken for them together, from which on no more is taken.
 const BATCH_BYTES_MAX: usize = 4 * WRITE_BATCH_BYTES;
 /// Bytes given to a socket before they are sent: what waits for a client leaves in few writes.
 pub(crate) const WRITE_BATCH_BYTES: usize = 64 << 10;
 
-/// The WebSockets that have something to send, in each queue once.
+/// Whom something is sent to: each is in each queue once.
 #[derive(Debug, Default)]
 pub(super) struct Senders {
     /// Who has just said something: an answer does not wait for the sending of a broadcast.
-    speakers: VecDeque<TransportId>,
+    speakers: VecDeque<Recipient>,
     /// The others.
-    listeners: VecDeque<TransportId>,
-    /// Connections whose tasks are to be woken, because an answer is there.
-    lines: VecDeque<u32>,
-    /// How many have left `listeners` and `lines` since the beginning.
+    listeners: VecDeque<Recipient>,
+    /// How many have left `listeners` since the beginning.
     served: u64,
     waker: Option<Waker>,
     /// Empty, and used again.
     batch: Vec<Sending>,
+    /// The body of an answer, and used again.
+    body: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Recipient {
+    /// A connection whose request is answered. Its task does what the engine does not.
+    Line(u32),
+    WebSocket(TransportId),
 }
 
 /// One of the two queues.
@@ -49,7 +58,7 @@ pub(super) enum Queue {
 }
 
 impl Senders {
-    const fn queue(&mut self, queue: Queue) -> &mut VecDeque<TransportId> {
+    const fn queue(&mut self, queue: Queue) -> &mut VecDeque<Recipient> {
         match queue {
             Queue::Speakers => &mut self.speakers,
             Queue::Listeners => &mut self.listeners,
@@ -58,10 +67,11 @@ impl Senders {
 
     /// How many wait who have not said anything.
     fn waiting(&self) -> usize {
-        self.listeners.len() + self.lines.len()
+        self.listeners.len()
     }
 
-    fn wake(&mut self) {
+    fn push(&mut self, queue: Queue, recipient: Recipient) {
+        self.queue(queue).push_back(recipient);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -86,9 +96,27 @@ const HOLD_BYTES_PER_MS: usize = 8 << 10;
 #[derive(Debug)]
 struct Sending {
     transport: TransportId,
-    socket: Rc<Source<TcpStream>>,
-    outgoing: Outgoing,
+    what: What,
     is_sent: bool,
+}
+
+#[derive(Debug)]
+enum What {
+    Frames { socket: Rc<Source<TcpStream>>, outgoing: Outgoing },
+    Reply { line: u32, reply: Box<Reply> },
+}
+
+impl What {
+    /// Sends what fits. Returns whether all of it is sent.
+    fn send(&mut self) -> bool {
+        match self {
+            // What follows a CONNECT has to wait for a while: that is for the task.
+            Self::Frames { socket, outgoing } => {
+                !outgoing.ends_with_connect() && outgoing.write(socket.io()).is_ok() && outgoing.is_empty()
+            }
+            Self::Reply { reply, .. } => reply.send(),
+        }
+    }
 }
 
 impl<A: App> Engine<A> {
@@ -156,20 +184,21 @@ impl<A: App> Inner<A> {
     fn enlist(&mut self, transport: TransportId, queue: Queue) {
         let Some(websocket) = self.websocket(transport) else { return };
         if !core::mem::replace(websocket.is_in(queue), true) {
-            self.senders.queue(queue).push_back(transport);
-            self.senders.wake();
+            self.senders.push(queue, Recipient::WebSocket(transport));
         }
     }
 
-    /// Wakes the task of a connection for which an answer is there: at once, or when it is its turn.
+    /// Has the answer that is there for a connection sent, or its task woken to do so: at once, or when it is its turn.
     pub(super) fn wake_line(&mut self, index: u32) {
         let may_wake = self.may_wake();
         let line = &mut self.lines[index as usize];
-        if may_wake {
-            line.wake();
-        } else if !core::mem::replace(&mut line.is_listed, true) {
-            self.senders.lines.push_back(index);
-            self.senders.wake();
+        let queue = match &line.reply {
+            Some(_) if may_wake => Queue::Speakers,
+            None if may_wake => return line.wake(),
+            _ => Queue::Listeners,
+        };
+        if !core::mem::replace(&mut line.is_listed, true) {
+            self.senders.push(queue, Recipient::Line(index));
         }
     }
 
@@ -207,54 +236,85 @@ impl<A: App> Inner<A> {
         let mut batch = core::mem::take(&mut self.senders.batch);
         let mut bytes = 0_usize;
         for _ in 0..SENDERS_AT_ONCE {
-            let Some(transport) = self.senders.queue(queue).pop_front() else { break };
+            let Some(recipient) = self.senders.queue(queue).pop_front() else { break };
             self.senders.served += u64::from(queue == Queue::Listeners);
-            if let Some(websocket) = self.websocket(transport) {
-                *websocket.is_in(queue) = false;
-                batch.extend(self.begin(transport, &mut bytes));
-            }
+            batch.extend(match recipient {
+                Recipient::Line(index) => self.begin_reply(index, &mut bytes),
+                Recipient::WebSocket(transport) => self.begin_frames(transport, queue, &mut bytes),
+            });
             // What is taken is held beside all limits.
             if bytes >= BATCH_BYTES_MAX {
                 break;
             }
         }
         for sending in &mut batch {
-            // What follows a CONNECT has to wait for a while: that is for the task.
-            let Sending { socket, outgoing, is_sent, .. } = sending;
-            *is_sent = !outgoing.ends_with_connect() && outgoing.write(socket.io()).is_ok() && outgoing.is_empty();
+            sending.is_sent = sending.what.send();
         }
         if !batch.is_empty() {
             self.read_instant();
         }
-        for Sending { transport, outgoing, is_sent, .. } in batch.drain(..) {
+        for Sending { transport, what, is_sent } in batch.drain(..) {
             if is_sent {
                 self.flushed(transport, Caller::Nobody);
-                if self.server.has_waiting(transport) {
-                    self.wake(transport, Caller::Nobody);
+            }
+            match what {
+                What::Frames { .. } if is_sent => {
+                    if self.server.has_waiting(transport) {
+                        self.wake(transport, Caller::Nobody);
+                    }
                 }
-            } else {
-                self.leave(transport, outgoing);
+                What::Frames { outgoing, .. } => self.leave(transport, outgoing),
+                What::Reply { line, reply } => self.give_back(line, reply, is_sent),
             }
         }
         self.senders.batch = batch;
-        if queue == Queue::Listeners {
-            self.wake_some_lines();
-        }
     }
 
-    fn wake_some_lines(&mut self) {
-        for _ in 0..SENDERS_AT_ONCE {
-            let Some(index) = self.senders.lines.pop_front() else { break };
-            self.senders.served += 1;
-            let line = &mut self.lines[index as usize];
-            line.is_listed = false;
+    /// Completes the answer to a poll whose task waits, if there is one and it is short.
+    fn begin_reply(&mut self, index: u32, bytes: &mut usize) -> Option<Sending> {
+        let line = &mut self.lines[index as usize];
+        line.is_listed = false;
+        if let Some(answer @ Answer::Packets { transport }) = line.answer
+            && let Some(response) = answer.response(false)
+            && let Some(reply) = &line.reply
+            // The session may have ended since, and what waited gone with it.
+            && self.server.has_waiting(transport)
+            && reply.takes(self.server.waiting(transport).body_bytes)
+            && let Some(mut reply) = line.reply.take()
+        {
+            line.answer = None;
+            let mut body = core::mem::take(&mut self.senders.body);
+            self.take_packets(transport, usize::MAX, |packet, _compress| {
+                let len = body.len();
+                packets::push(&mut body, &packet);
+                body.len() - len
+            });
+            *bytes = bytes.saturating_add(body.len());
+            reply.begin(transport, &response, &body);
+            body.clear();
+            self.senders.body = body;
+            return Some(Sending { transport, what: What::Reply { line: index, reply }, is_sent: false });
+        }
+        line.wake();
+        None
+    }
+
+    /// Gives an answer back to its task, which has to do the rest if it is not sent.
+    fn give_back(&mut self, index: u32, mut reply: Box<Reply>, is_sent: bool) {
+        let line = &mut self.lines[index as usize];
+        if is_sent {
+            reply.end(self.clock.deadline(self.now.instant));
+        }
+        if !is_sent || reply.wakes() || self.is_stopping {
             line.wake();
         }
+        line.reply = Some(reply);
     }
 
     /// Takes what waits for a WebSocket whose task waits too, and counts its bytes.
-    fn begin(&mut self, transport: TransportId, bytes: &mut usize) -> Option<Sending> {
+    fn begin_frames(&mut self, transport: TransportId, queue: Queue, bytes: &mut usize) -> Option<Sending> {
         let websocket = self.websocket(transport)?;
+        *websocket.is_in(queue) = false;
         // What is to be closed does the rest itself, as what is sending.
         if websocket.signals.close || (websocket.signals.wake && !websocket.is_free) {
             websocket.wake();
@@ -274,7 +334,7 @@ impl<A: App> Inner<A> {
                 len
             });
         });
-        is_any.then_some(Sending { transport, socket, outgoing, is_sent: false })
+        is_any.then_some(Sending { transport, what: What::Frames { socket, outgoing }, is_sent: false })
     }
 
     /// Lets the task of a WebSocket go on with what was not sent.
@@ -292,17 +352,20 @@ mod tests {
     use core::net::Ipv4Addr;
     use core::sync::atomic::{AtomicUsize, Ordering};
     use core::task::Context;
+    use std::io::Read as _;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::sync::Arc;
     use std::task::Wake;
 
-    use sprat_core::app::Protocol;
+    use sprat_core::app::{Message, Protocol};
     use sprat_core::wire::http::{self, HeadStatus};
-    use sprat_core::{Answer, Limits, Server};
+    use sprat_core::{Limits, Server, SessionId};
 
     use super::*;
     use crate::clock::Clock;
+    use crate::connection::reply::Progress;
+    use crate::engine::LineHandle;
     use crate::reactor;
     use crate::{config, memory};
 
@@ -393,6 +456,133 @@ mod tests {
             counts.push(woken.0.load(Ordering::Relaxed));
         }
         assert_eq!(counts, [32, 64, 96, 128, 132], "each that was not woken at once is listed once");
+    }
+
+    /// A poll that waits, of whose answer the engine may send the rest, and the client's end of its connection.
+    struct Waiting {
+        line: LineHandle<Nothing>,
+        client: UnixStream,
+        session: SessionId,
+        sid: String,
+        woken: Arc<Woken>,
+    }
+
+    fn get(engine: &Engine<Nothing>, sid: &str) -> LineHandle<Nothing> {
+        let line = engine.line();
+        let request = format!("GET /?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let Ok(HeadStatus::Complete { head, .. }) = http::parse(request.as_bytes()) else { panic!("a head") };
+        line.request(&head, (Ipv4Addr::LOCALHOST, 1).into());
+        line
+    }
+
+    async fn answer(line: &LineHandle<Nothing>) -> Answer {
+        core::future::poll_fn(|cx| line.poll_answer(cx)).await
+    }
+
+    impl Waiting {
+        async fn begin(engine: &Engine<Nothing>) -> Self {
+            let first = get(engine, "");
+            let Answer::Packets { transport } = answer(&first).await else { panic!("a handshake") };
+            let mut open = Vec::new();
+            first.take_packets(transport, usize::MAX, |packet, _| {
+                open.extend_from_slice(&packet.payload());
+                open.len()
+            });
+            first.flushed(transport);
+            let open = String::from_utf8(open).expect("text");
+            let sid = open.split('"').nth(3).expect("an id").to_owned();
+            let line = get(engine, &sid);
+            let Answer::Park { session } = answer(&line).await else { panic!("nothing is there") };
+            let (ours, client) = UnixStream::pair().expect("a pair");
+            let socket = Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream");
+            line.lend(Reply::on(Rc::new(socket), Rc::default()));
+            let woken = Arc::new(Woken::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            assert!(line.poll_parked(&Context::from_waker(&waker)).is_pending());
+            Self { line, client, session, sid, woken }
+        }
+
+        /// Has the engine send the client something, and serve it.
+        fn send(&self, engine: &Engine<Nothing>, text: &str) {
+            let sent = engine.enter(|_, context| context.send(self.session, Message::Text(text)));
+            sent.expect("room");
+        }
+
+        fn woken(&self) -> usize {
+            self.woken.0.load(Ordering::Relaxed)
+        }
+
+        fn progress(&self) -> Progress {
+            let mut reply = self.line.take_back().expect("what was lent");
+            let progress = reply.take_progress();
+            self.line.lend(reply);
+            progress
+        }
+    }
+
+    fn serve(engine: &Engine<Nothing>) {
+        engine.inner.borrow_mut().serve_some(Queue::Speakers);
+    }
+
+    #[test]
+    fn a_poll_is_answered_while_its_task_sleeps() {
+        let test = async {
+            let engine = engine();
+            let mut poll = Waiting::begin(&engine).await;
+            poll.send(&engine, "one");
+            poll.send(&engine, "two");
+            serve(&engine);
+            let mut bytes = [0; 1_000];
+            let len = poll.client.read(&mut bytes).expect("an answer");
+            let text = core::str::from_utf8(&bytes[..len]).expect("text");
+            assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.contains("\r\nContent-Length: 9\r\n"), "{text}");
+            assert!(text.ends_with("\r\nConnection: keep-alive\r\n\r\n4one\x1e4two"), "{text}");
+            assert_eq!(poll.woken(), 0);
+            assert!(matches!(poll.progress(), Progress::Sent(Some(_))));
+            // All that was taken is accounted for: the next one waits again.
+            assert!(matches!(answer(&get(&engine, &poll.sid)).await, Answer::Park { .. }));
+        };
+        reactor::block_on(test).expect("a reactor");
+    }
+
+    #[test]
+    fn what_cannot_be_sent_of_an_answer_is_left_to_its_task() {
+        let test = async {
+            let engine = engine();
+            let poll = Waiting::begin(&engine).await;
+            let socket = poll.line.take_back().expect("what was lent");
+            while crate::connection::stream::send(socket.socket(), &[0; 4_096]).is_ok() {}
+            poll.line.lend(socket);
+            poll.send(&engine, "one");
+            serve(&engine);
+            assert_eq!(poll.woken(), 1);
+            let Progress::Begun(bytes, transport) = poll.progress() else { panic!("it is begun") };
+            assert!(bytes.ends_with(b"4one"));
+            // Until it is sent, what comes then waits.
+            assert!(matches!(answer(&get(&engine, &poll.sid)).await, Answer::Park { .. }));
+            poll.line.flushed(transport);
+        };
+        reactor::block_on(test).expect("a reactor");
+    }
+
+    #[test]
+    fn a_long_answer_and_one_whose_session_has_ended_are_left_to_the_task() {
+        let test = async {
+            let engine = engine();
+            let (long, ended) = (Waiting::begin(&engine).await, Waiting::begin(&engine).await);
+            long.send(&engine, &"x".repeat(2_000));
+            ended.send(&engine, "one");
+            let _parked = get(&engine, &ended.sid);
+            // Two at once end the session.
+            assert_eq!(answer(&get(&engine, &ended.sid)).await, Answer::Status(400));
+            serve(&engine);
+            for poll in [long, ended] {
+                assert_eq!(poll.woken(), 1);
+                assert!(matches!(poll.progress(), Progress::Waiting));
+                assert!(matches!(answer(&poll.line).await, Answer::Packets { .. }));
+            }
+        };
+        reactor::block_on(test).expect("a reactor");
     }
 
     #[test]

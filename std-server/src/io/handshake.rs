@@ -1,6 +1,7 @@
 //! What a client's first request said, kept as long as its session.
 
 use core::net::SocketAddr;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,9 +13,6 @@ use sprat_core::wire::http::{Query, RequestHead};
 
 /// How much of each handshake is kept if the application does not say otherwise, in bytes.
 pub(super) const BYTES_MAX_DEFAULT: usize = 1_024;
-
-/// How much most handshakes need at most while they are written.
-const TEXT_BYTES: usize = 1_024;
 
 /// A client's first request: the Engine.IO handshake.
 ///
@@ -50,12 +48,15 @@ impl Default for Handshake {
 impl Handshake {
     pub(crate) fn new(head: &RequestHead<'_>, address: Option<SocketAddr>, time: UnixTime, bytes_max: usize) -> Self {
         let url = Some(head.target()).filter(|url| url.len() <= bytes_max).unwrap_or_default();
-        let mut text = String::with_capacity(TEXT_BYTES);
+        let lines = core::str::from_utf8(head.field_lines())
+            .map_or_else(|_| String::from_utf8_lossy(head.field_lines()), Cow::Borrowed);
+        let mut text = String::with_capacity(url.len() + 1 + lines.len().min(bytes_max));
         text.push_str(url);
         text.push('\n');
         let mut bytes_left = bytes_max.saturating_sub(url.len());
-        for (name, value) in head.headers().filter(|(name, _)| !is_about_connection(name)) {
-            let value = String::from_utf8_lossy(value);
+        let fields = lines.lines().filter_map(|line| line.split_once(':'));
+        for (name, value) in fields.filter(|(name, _)| !is_about_connection(name)) {
+            let value = value.trim_ascii();
             let len = name.len() + value.len() + 2;
             if len <= bytes_left {
                 bytes_left -= len;
@@ -63,7 +64,7 @@ impl Handshake {
                 text.push_str(name);
                 text[start..].make_ascii_lowercase();
                 text.push(':');
-                text.push_str(&value);
+                text.push_str(value);
                 text.push('\n');
             }
         }

@@ -112,6 +112,8 @@ impl Direction {
 struct Timers {
     waiting: BTreeMap<(Instant, u64), Waker>,
     next_number: u64,
+    /// Whatever waits for a later time has not been woken yet.
+    fired: Option<Instant>,
 }
 
 impl Reactor {
@@ -186,6 +188,7 @@ impl Reactor {
         loop {
             let waker = {
                 let timers = &mut *self.timers.borrow_mut();
+                timers.fired = Some(now);
                 match timers.waiting.first_entry() {
                     Some(first) if first.key().0 <= now => first.remove(),
                     _ => return,
@@ -300,11 +303,6 @@ impl<T> Source<T> {
         self.with(|interest| interest.read.is_ready)
     }
 
-    /// Ready when it is.
-    pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
-        self.with(|interest| interest.read.poll(cx))
-    }
-
     /// Says that a read has found less than it had room for: before the next one there has to be an event.
     pub(crate) fn drained(&self) {
         self.with(|interest| interest.read.is_ready = interest.is_ended);
@@ -386,7 +384,16 @@ enum When {
 /// The place of a timer that is waited for.
 struct Waiting {
     key: (Instant, u64),
+    /// The one that will be woken.
+    waker: Waker,
     reactor: Rc<Reactor>,
+}
+
+impl Waiting {
+    /// Whether it is certain, without a look for its place, that it will wake whoever has this waker.
+    fn wakes(&self, waker: &Waker) -> bool {
+        self.reactor.timers.borrow().fired.is_none_or(|fired| fired < self.key.0) && self.waker.will_wake(waker)
+    }
 }
 
 impl Timer {
@@ -406,6 +413,11 @@ impl Timer {
         self.when = When::After(duration);
     }
 
+    /// As [`Self::restart`], but ready at `at`.
+    pub(crate) fn restart_at(&mut self, at: Instant) {
+        self.when = When::At(at);
+    }
+
     /// Takes a place, unless the time is later than the clock can count.
     fn begin(&mut self, at: Instant, waker: Waker) {
         // Without a reactor nothing can wake anybody: only the server's own tasks have timers.
@@ -414,10 +426,10 @@ impl Timer {
             let timers = &mut *reactor.timers.borrow_mut();
             let key = (at, timers.next_number);
             timers.next_number += 1;
-            timers.waiting.insert(key, waker);
+            timers.waiting.insert(key, waker.clone());
             key
         };
-        self.waiting = Some(Waiting { key, reactor });
+        self.waiting = Some(Waiting { key, waker, reactor });
     }
 }
 
@@ -433,11 +445,15 @@ impl Future for Timer {
                 at
             }
         };
-        if let Some(waiting) = &self.waiting {
+        if let Some(waiting) = &mut self.waiting {
+            // Its place is too late only if it was restarted with less time.
+            if waiting.key.0 <= at && waiting.wakes(cx.waker()) {
+                return Poll::Pending;
+            }
             match waiting.reactor.timers.borrow_mut().waiting.get_mut(&waiting.key) {
-                // Its place is too late only if it was restarted with less time.
                 Some(waker) if waiting.key.0 <= at => {
                     waker.clone_from(cx.waker());
+                    waiting.waker.clone_from(cx.waker());
                     return Poll::Pending;
                 }
                 None if clock::instant() >= at => return Poll::Ready(()),

@@ -54,11 +54,6 @@ impl<T> Source<T> {
         true
     }
 
-    /// Ready when it is.
-    pub(crate) const fn poll_readable(&self, _cx: &Context<'_>) -> Poll<()> {
-        Poll::Ready(())
-    }
-
     /// Says that a read has found less than it had room for. smol's reactor has no use for that.
     pub(crate) const fn drained(&self) {}
 
@@ -113,6 +108,11 @@ impl Timer {
     /// Ready so long from now, or from when it is waited for the next time.
     pub(crate) fn restart(&mut self, duration: Duration) {
         self.0.set_after(duration);
+    }
+
+    /// Ready at `at`.
+    pub(crate) fn restart_at(&mut self, at: Instant) {
+        self.0.set_at(at);
     }
 }
 

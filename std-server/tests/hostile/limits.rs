@@ -1,6 +1,6 @@
 //! Bounds by address, in all, and by time.
 
-use crate::server::{OPEN, Server, TEXT, frame};
+use crate::server::{OPEN, Server, TEXT, frame, request};
 
 fn from(address: &str) -> String {
     format!("X-Forwarded-For: {address}\r\n")
@@ -92,6 +92,20 @@ fn a_head_that_drips_is_cut_and_so_is_who_says_nothing() {
     assert_eq!(kept.ask("GET", "/", "", "").status(), "200");
     assert!(kept.ends(), "as after an answer");
     watcher.echo(1);
+}
+
+#[test]
+fn who_asks_nothing_after_the_answer_to_a_poll_is_cut_off() {
+    let server = Server::start(&["--head-timeout", "300"]);
+    let target = server.join_polling();
+    let mut poll = server.connect();
+    assert_eq!(poll.ask("GET", &target, "", "").status(), "200");
+    poll.send(request("GET", &target, "", ""));
+    // A poll may wait for much longer than a head may take.
+    std::thread::sleep(core::time::Duration::from_secs(1));
+    let _other = server.join();
+    assert!(poll.answer().body.starts_with("42[\"online\""));
+    assert!(poll.ends());
 }
 
 /// The time between two drops.

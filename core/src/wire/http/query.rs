@@ -37,26 +37,39 @@ impl<'a> Query<'a> {
 
     /// Keys and values in the order they were sent.
     pub fn pairs(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> + use<'a> {
-        let mut rest = Some(self.query);
-        let pairs = core::iter::from_fn(move || {
-            let (pair, behind) = split_once(rest?, b'&');
-            rest = behind;
-            Some(pair)
-        });
-        pairs.filter(|pair| !pair.is_empty()).map(|pair| {
-            let (key, value) = split_once(pair, b'=');
-            (Value { raw: key }, Value { raw: value.unwrap_or_default() })
+        let mut rest = self.query;
+        core::iter::from_fn(move || {
+            while !rest.is_empty() {
+                let (pair, is_any) = next_pair(&mut rest);
+                if is_any {
+                    return Some(pair);
+                }
+            }
+            None
         })
     }
 }
 
-/// As `str::split_once`, which is made for long texts: these are a few bytes.
-fn split_once(text: &str, separator: u8) -> (&str, Option<&str>) {
-    let at = text.bytes().position(|byte| byte == separator);
-    match at.and_then(|at| text.split_at_checked(at)) {
-        Some((before, behind)) => (before, behind.get(1..)),
-        None => (text, None),
+/// Takes the next pair off, which may be none: nothing stands between two separators.
+fn next_pair<'a>(rest: &mut &'a str) -> ((Value<'a>, Value<'a>), bool) {
+    // One look at each byte: `str::split` and its like are made for long texts.
+    let (mut equals, mut end) = (None, rest.len());
+    for (at, byte) in rest.bytes().enumerate() {
+        if byte == b'&' {
+            end = at;
+            break;
+        }
+        if byte == b'=' && equals.is_none() {
+            equals = Some(at);
+        }
     }
+    let (pair, behind) = rest.split_at_checked(end).unwrap_or_default();
+    *rest = behind.get(1..).unwrap_or_default();
+    let (key, value) = match equals.and_then(|at| pair.split_at_checked(at)) {
+        Some((key, value)) => (key, value.get(1..).unwrap_or_default()),
+        None => (pair, ""),
+    };
+    ((Value { raw: key }, Value { raw: value }), !pair.is_empty())
 }
 
 fn has_escapes(text: &str) -> bool {
