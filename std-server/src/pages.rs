@@ -94,12 +94,16 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// The pages next to the Socket.IO path `prefix`: from `folder` if there is one, else those embedded.
-    pub fn new(prefix: &str, folder: Option<&Path>) -> io::Result<Self> {
+    /// The embedded pages, next to the Socket.IO path `prefix`.
+    pub fn new(prefix: &str) -> Self {
         let prefix = prefix.trim_matches('/').to_owned();
         let moved_index = move_index(&prefix);
-        let folder = folder.map(Folder::open).transpose()?;
-        Ok(Self { prefix, moved_index, folder, client: None, serves_client: true })
+        Self { prefix, moved_index, folder: None, client: None, serves_client: true }
+    }
+
+    /// Serves the files of a folder in place of the embedded pages. Those that are being sent have so many bytes at most.
+    pub fn with_folder(self, folder: &Path, bytes_max: usize) -> io::Result<Self> {
+        Ok(Self { folder: Some(Folder::open(folder, bytes_max)?), ..self })
     }
 
     /// Serves the official client's files of a folder, such as `node_modules/socket.io/client-dist`, in place of our own client.
@@ -172,6 +176,11 @@ impl Pages {
                 Some(name) => self.client_script(name, request),
                 None => self.not_found(request),
             },
+            Found::Busy => {
+                let mut response = text(503, request, "Too many files are being sent.\n");
+                response.headers.push(("Retry-After", "5".into()));
+                response
+            }
             Found::TooLarge => text(403, request, "This file is larger than the server serves.\n"),
             Found::Unreadable(problem) => {
                 // Not a warning: strangers decide how often it is written.

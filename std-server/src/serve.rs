@@ -355,8 +355,10 @@ impl Drop for Inside {
 
 fn pages(config: &Config) -> Result<Pages, ServeError> {
     let problem = |what: &str, problem| ServeError { text: format!("the folder of {what}: {problem}") };
-    let pages = Pages::new(config.path.as_str(), config.static_dir.as_deref());
-    let pages = pages.map_err(|found: std::io::Error| problem("pages", found))?;
+    let mut pages = Pages::new(config.path.as_str());
+    if let Some(dir) = &config.static_dir {
+        pages = pages.with_folder(dir, config.limits.max_static_bytes).map_err(|found| problem("pages", found))?;
+    }
     if !config.serve_client {
         return Ok(pages.without_client());
     }
@@ -440,8 +442,9 @@ mod tests {
     use super::*;
 
     /// What is a limit of the host's own connections, not of the core.
-    const HOST: [&str; 13] = [
+    const HOST: [&str; 14] = [
         "max-incoming",
+        "max-static",
         "max-connections",
         "max-connections-by-address",
         "handshake-rate",

@@ -63,6 +63,8 @@ pub struct Limits {
     /// Bytes of all heads, bodies and messages that have come in part, those under 4 KiB not counted. By default 67,108,864. The
     /// connection whose is oldest is cut off.
     pub max_incoming_bytes: usize,
+    /// Bytes of all files of the folder of pages that are being sent. By default 67,108,864. A further file is answered 503.
+    pub max_static_bytes: usize,
     /// Nesting of JSON from a client. By default 128. Deeper ends the session.
     pub max_json_depth: usize,
     /// Acknowledgements that one socket may owe. By default 256. A further emit that wants one fails.
@@ -102,6 +104,7 @@ impl Default for Limits {
             max_outbox_packets: 4_096,
             max_outboxes_bytes: 64 << 20,
             max_incoming_bytes: 64 << 20,
+            max_static_bytes: 64 << 20,
             max_json_depth: 128,
             max_acks_by_socket: 256,
             max_rooms_by_socket: 256,
@@ -189,6 +192,9 @@ pub(super) const LIMITS: &[Setting] = &[
     }),
     size("max-incoming", "Bytes of all that has come in part.", "bytes", 10_000..=4_000_000_000, |limits| {
         &mut limits.max_incoming_bytes
+    }),
+    size("max-static", "Bytes of all files that are being sent.", "bytes", 10_000..=4_000_000_000, |limits| {
+        &mut limits.max_static_bytes
     }),
     size("max-json-depth", "Nesting of JSON from a client.", "levels", 1..=1_024, |limits| &mut limits.max_json_depth),
     size("max-acks", "Acknowledgements that one socket may owe.", "acknowledgements", 0..=65_535, |limits| {

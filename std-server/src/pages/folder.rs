@@ -14,7 +14,7 @@ use super::entity;
 use super::path::PagePath;
 
 /// The largest file that is served. A file is in memory while it is sent, so that a slow disk keeps nobody else waiting.
-const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many files are remembered before forgetting those that nobody is being sent any more.
 const REMEMBERED_FILES: usize = 256;
@@ -23,6 +23,8 @@ const REMEMBERED_FILES: usize = 256;
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
+    /// Bytes of all files that are being sent.
+    bytes_max: usize,
     /// Files that somebody is being sent now: all receivers of one share it. The lock also keeps reading to one thread at a time.
     sent: Arc<Mutex<Sent>>,
 }
@@ -30,19 +32,19 @@ pub(super) struct Folder {
 type Sent = BTreeMap<PathBuf, Weak<File>>;
 
 impl Folder {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, bytes_max: usize) -> io::Result<Self> {
         let root = path.canonicalize()?;
         if !root.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder"));
         }
-        Ok(Self { root, sent: Arc::default() })
+        Ok(Self { root, bytes_max, sent: Arc::default() })
     }
 
     /// Looks for a file off the server's thread.
     pub(super) async fn find(&self, path: PagePath) -> Found {
-        let root = self.root.clone();
+        let (root, bytes_max) = (self.root.clone(), self.bytes_max);
         let mut sent = self.sent.lock_arc().await;
-        smol::unblock(move || find(&root, &path, &mut sent)).await
+        smol::unblock(move || find(&root, &path, bytes_max, &mut sent)).await
     }
 }
 
@@ -53,6 +55,8 @@ pub(super) enum Found {
     /// A folder, asked for without the slash that its relative links need.
     Folder,
     Nothing,
+    /// So much is being sent that there is no room for this file.
+    Busy,
     TooLarge,
     Unreadable(io::Error),
 }
@@ -82,13 +86,11 @@ impl File {
     }
 }
 
-fn find(root: &Path, path: &PagePath, sent: &mut Sent) -> Found {
+fn find(root: &Path, path: &PagePath, bytes_max: usize, sent: &mut Sent) -> Found {
     match locate(root, path) {
-        Ok(Some(Place::File(file, metadata))) => match load(file, &metadata, sent) {
-            Ok(Some(file)) => Found::File(file),
-            Ok(None) => Found::TooLarge,
-            Err(problem) => Found::Unreadable(problem),
-        },
+        Ok(Some(Place::File(file, metadata))) => {
+            load(file, &metadata, bytes_max, sent).unwrap_or_else(Found::Unreadable)
+        }
         Ok(Some(Place::Folder)) => Found::Folder,
         Ok(None) => Found::Nothing,
         Err(problem) if is_nothing(problem.kind()) => Found::Nothing,
@@ -127,20 +129,25 @@ fn locate(root: &Path, path: &PagePath) -> io::Result<Option<Place>> {
     })
 }
 
-/// Reads a file unless somebody is being sent the same version of it already. `None` if it is too large.
-fn load(path: PathBuf, metadata: &Metadata, sent: &mut Sent) -> io::Result<Option<Arc<File>>> {
+/// Reads a file unless somebody is being sent the same version of it already.
+fn load(path: PathBuf, metadata: &Metadata, bytes_max: usize, sent: &mut Sent) -> io::Result<Found> {
     let version = (metadata.len(), metadata.modified().ok());
     if let Some(file) = sent.get(&path).and_then(Weak::upgrade).filter(|file| file.version == version) {
-        return Ok(Some(file));
+        return Ok(Found::File(file));
     }
-    if metadata.len() > MAX_FILE_BYTES {
-        return Ok(None);
+    let file_bytes_max = MAX_FILE_BYTES.min(bytes_max);
+    let Some(len) = usize::try_from(metadata.len()).ok().filter(|len| *len <= file_bytes_max) else {
+        return Ok(Found::TooLarge);
+    };
+    let sent_bytes: usize = sent.values().filter_map(Weak::upgrade).map(|file| file.bytes.len()).sum();
+    if sent_bytes.saturating_add(len) > bytes_max {
+        return Ok(Found::Busy);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    // It may have grown since.
-    fs::File::open(&path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Ok(None);
+    let mut bytes = Vec::with_capacity(len);
+    // It may have grown since: then it is not what was asked for.
+    fs::File::open(&path)?.take(len as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > len {
+        return Ok(Found::Busy);
     }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let file = Arc::new(File { media_type: entity::media_type(name), etag: entity::etag(&bytes), bytes, version });
@@ -148,5 +155,5 @@ fn load(path: PathBuf, metadata: &Metadata, sent: &mut Sent) -> io::Result<Optio
         sent.retain(|_, file| file.strong_count() > 0);
     }
     sent.insert(path, Arc::downgrade(&file));
-    Ok(Some(file))
+    Ok(Found::File(file))
 }

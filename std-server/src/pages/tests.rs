@@ -14,7 +14,7 @@ fn respond(pages: &Pages, request: &PageRequest<'_>) -> PageResponse {
 }
 
 fn embedded() -> Pages {
-    Pages::new("/socket.io", None).unwrap()
+    Pages::new("/socket.io")
 }
 
 fn header<'a>(response: &'a PageResponse, name: &str) -> Option<&'a str> {
@@ -126,14 +126,14 @@ fn the_client_script_is_under_the_socket_io_path() {
     let script = embedded::named("socket.io.js").unwrap().plain.bytes;
     for (prefix, name) in [("/socket.io", "socket.io.js"), ("/socket.io", "socket.io.min.js"), ("/a/b", "socket.io.js")]
     {
-        let pages = Pages::new(prefix, None).unwrap();
+        let pages = Pages::new(prefix);
         let response = respond(&pages, &get(&format!("{prefix}/{name}")));
         assert_eq!(response.status, 200);
         assert_eq!(response.body, script);
         assert_eq!(header(&response, "Content-Type"), Some("application/javascript; charset=utf-8"));
         assert_eq!(header(&response, "Cache-Control"), Some("public, max-age=0"));
     }
-    let moved = Pages::new("/a/b", None).unwrap();
+    let moved = Pages::new("/a/b");
     for target in ["/socket.io/socket.io.js", "/a/b/other.js", "/a/bsocket.io.js", "/a/b/socket.io.js/"] {
         assert_eq!(respond(&moved, &get(target)).status, 404, "{target}");
     }
@@ -143,7 +143,7 @@ fn the_client_script_is_under_the_socket_io_path() {
 fn the_page_finds_the_client_script_under_another_path_too() {
     let page = core::str::from_utf8(lookup("/").unwrap().plain.bytes).unwrap();
     assert_eq!(page.matches(SCRIPT_REFERENCE).count(), 1);
-    let moved = Pages::new("/a:b&c/ws", None).unwrap();
+    let moved = Pages::new("/a:b&c/ws");
     let response = respond(&moved, &get("/"));
     let text = core::str::from_utf8(&response.body).unwrap();
     assert_eq!(text.matches("src=\"./a:b&amp;c/ws/socket.io.js\"").count(), 1);
@@ -213,7 +213,7 @@ impl Scratch {
     }
 
     fn pages(&self) -> Pages {
-        Pages::new("/socket.io", Some(&self.0.join("public"))).unwrap()
+        Pages::new("/socket.io").with_folder(&self.0.join("public"), 20 << 20).unwrap()
     }
 }
 
@@ -269,6 +269,24 @@ fn one_copy_in_memory_serves_all_who_are_being_sent_a_file() {
     let pages = scratch.pages();
     let (first, second) = (respond(&pages, &get("/a.txt")), respond(&pages, &get("/a.txt")));
     assert_eq!(first.body.as_ptr(), second.body.as_ptr());
+}
+
+#[test]
+fn of_files_that_are_being_sent_there_are_no_more_bytes_than_the_limit() {
+    let scratch = Scratch::new("busy");
+    for name in ["one", "two", "three"] {
+        scratch.write(&format!("public/{name}"), &"x".repeat(400));
+    }
+    scratch.write("public/large", &"x".repeat(1_001));
+    let pages = Pages::new("/socket.io").with_folder(&scratch.0.join("public"), 1_000).unwrap();
+    let status = |target| respond(&pages, &get(target)).status;
+    let sent = [respond(&pages, &get("/one")), respond(&pages, &get("/two"))];
+    let refused = respond(&pages, &get("/three"));
+    assert_eq!((refused.status, header(&refused, "Retry-After")), (503, Some("5")));
+    // All receivers of one file share it.
+    assert_eq!((status("/one"), status("/two"), status("/large")), (200, 200, 403));
+    drop(sent);
+    assert_eq!(status("/three"), 200);
 }
 
 #[test]
@@ -342,6 +360,7 @@ fn the_client_script_comes_with_any_folder_unless_it_has_its_own() {
 fn a_folder_that_is_none_is_refused_at_the_start() {
     let scratch = Scratch::new("none");
     scratch.write("public/file", "");
-    assert!(Pages::new("/socket.io", Some(&scratch.0.join("nothing"))).is_err());
-    assert!(Pages::new("/socket.io", Some(&scratch.0.join("public/file"))).is_err());
+    for name in ["nothing", "public/file"] {
+        assert!(Pages::new("/socket.io").with_folder(&scratch.0.join(name), 1_000).is_err(), "{name}");
+    }
 }
