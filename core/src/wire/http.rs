@@ -365,11 +365,6 @@ impl<'a> RequestHead<'a> {
         })
     }
 
-    /// The lines of the fields as they were sent, each with its line end, and the empty line behind them.
-    pub const fn field_lines(&self) -> &'a [u8] {
-        self.fields
-    }
-
     /// True if the connection is to be used for another request (RFC 9112 section 9.3).
     pub const fn keep_alive(&self) -> bool {
         self.known.keep_alive && !self.known.close

@@ -23,7 +23,7 @@ pub(super) trait Endpoint {
     fn take_packets(&mut self, budget_bytes: usize, take: impl FnMut(Packet) -> usize);
 
     /// Whether there are more packets to send that may have to wait for a CONNECT to be read.
-    fn has_waiting(&self) -> bool;
+    fn has_more_to_say(&self) -> bool;
 
     /// Says that all packets that were taken are sent.
     fn flushed(&mut self);
@@ -74,8 +74,8 @@ impl<A: App> Endpoint for WebSocketHandle<A> {
         Self::take_packets(self, budget_bytes, take);
     }
 
-    fn has_waiting(&self) -> bool {
-        Self::has_waiting(self)
+    fn has_more_to_say(&self) -> bool {
+        Self::has_more_to_say(self)
     }
 
     fn flushed(&mut self) {
@@ -129,7 +129,7 @@ impl Endpoint for Refused {
 
     fn take_packets(&mut self, _budget_bytes: usize, _take: impl FnMut(Packet) -> usize) {}
 
-    fn has_waiting(&self) -> bool {
+    fn has_more_to_say(&self) -> bool {
         false
     }
 
@@ -208,7 +208,7 @@ impl<S: Fn(&Context<'_>) -> Poll<()>> Endpoint for Echo<S> {
         }
     }
 
-    fn has_waiting(&self) -> bool {
+    fn has_more_to_say(&self) -> bool {
         false
     }
 

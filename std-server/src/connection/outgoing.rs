@@ -28,6 +28,8 @@ pub(crate) struct Outgoing {
     is_begun: bool,
     /// The last packet is a CONNECT.
     ends_with_connect: bool,
+    /// How the connection has failed. The system says that once, and afterwards only that it is gone.
+    failed: Option<io::ErrorKind>,
 }
 
 impl Outgoing {
@@ -85,8 +87,21 @@ impl Outgoing {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what fits.
-    pub(crate) fn write(&mut self, mut socket: &TcpStream) -> io::Result<()> {
+    /// Writes what fits. When that has failed it fails in the same way again, for whoever goes on with it.
+    pub(crate) fn write(&mut self, socket: &TcpStream) -> io::Result<()> {
+        if let Some(failed) = self.failed {
+            return Err(failed.into());
+        }
+        let written = self.write_once(socket);
+        if let Err(problem) = &written
+            && !matches!(problem.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+        {
+            self.failed = Some(problem.kind());
+        }
+        written
+    }
+
+    fn write_once(&mut self, mut socket: &TcpStream) -> io::Result<()> {
         let written = if self.rest.is_empty() {
             send(socket, &self.first)?
         } else {
@@ -140,4 +155,32 @@ fn frame(packet: Packet) -> [Option<Bytes>; 2] {
 
 fn header(opcode: Opcode, len: usize) -> Bytes {
     Bytes::copy_from_slice(encode_header(opcode, true, len as u64, &mut [0; 10]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn how_a_connection_failed_is_said_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let mut ours = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+        let (theirs, _) = listener.accept().expect("a connection");
+        // What nobody has read makes its end a reset.
+        ours.write_all(b"unread").expect("room");
+        while theirs.peek(&mut [0]).expect("a byte") == 0 {}
+        drop(theirs);
+        let mut outgoing = Outgoing::default();
+        let first = loop {
+            outgoing.push(Packet::Binary(Bytes::from_static(&[0; 100])));
+            if let Err(problem) = outgoing.write(&ours) {
+                break problem.kind();
+            }
+        };
+        assert_eq!(first, io::ErrorKind::ConnectionReset);
+        assert_eq!(outgoing.write(&ours).map_err(|problem| problem.kind()), Err(first));
+        assert_eq!(ours.write(b"more").map_err(|problem| problem.kind()), Err(io::ErrorKind::BrokenPipe));
+    }
 }

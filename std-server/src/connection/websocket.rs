@@ -322,7 +322,7 @@ impl<E: Endpoint> Link<E> {
                 Poll::Pending if signals.close => return Poll::Ready(End::ByServer),
                 Poll::Pending => return Poll::Pending,
             }
-            if is_connect && !self.is_last && self.endpoint.has_waiting() {
+            if is_connect && !self.is_last && self.endpoint.has_more_to_say() {
                 let hold = self.hold.insert(Box::new(Timer::after(CONNECT_HOLD)));
                 more = Pin::new(hold.as_mut()).poll(cx).is_ready();
             }

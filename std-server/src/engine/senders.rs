@@ -110,10 +110,7 @@ impl What {
     /// Sends what fits. Returns whether all of it is sent.
     fn send(&mut self) -> bool {
         match self {
-            // What follows a CONNECT has to wait for a while: that is for the task.
-            Self::Frames { socket, outgoing } => {
-                !outgoing.ends_with_connect() && outgoing.write(socket.io()).is_ok() && outgoing.is_empty()
-            }
+            Self::Frames { socket, outgoing } => outgoing.write(socket.io()).is_ok() && outgoing.is_empty(),
             Self::Reply { reply, .. } => reply.send(),
         }
     }
@@ -334,6 +331,11 @@ impl<A: App> Inner<A> {
                 len
             });
         });
+        if outgoing.ends_with_connect() && self.has_more_to_say(transport) {
+            // What follows a CONNECT has to wait for a while: that is for the task.
+            self.leave(transport, outgoing);
+            return None;
+        }
         is_any.then_some(Sending { transport, what: What::Frames { socket, outgoing }, is_sent: false })
     }
 
@@ -424,6 +426,53 @@ mod tests {
             assert_eq!(queues(&engine), (0, 0));
             let signals = core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
             assert!(signals.wake, "it was not free: its task sends");
+        };
+        reactor::block_on(test).expect("a reactor");
+    }
+
+    #[test]
+    fn listeners_have_their_turn_however_many_speak() {
+        let test = async {
+            let engine = engine();
+            let mut websockets = Vec::new();
+            for at in 0..3 * SENDERS_AT_ONCE {
+                let transport = upgraded(&engine).await;
+                let websocket = engine.attach(transport, Rc::new(socket()));
+                core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
+                let caller = if at == 0 { Caller::Nobody } else { Caller::WebSocket(transport) };
+                engine.inner.borrow_mut().wake(transport, caller);
+                websockets.push(websocket);
+            }
+            let mut serving = core::pin::pin!(engine.serve_senders());
+            core::future::poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx).is_ready())).await;
+            let senders = &engine.inner.borrow().senders;
+            assert_eq!((senders.speakers.len(), senders.listeners.len()), (0, 0));
+        };
+        reactor::block_on(test).expect("a reactor");
+    }
+
+    #[test]
+    fn no_more_bytes_are_taken_at_once_than_the_limit() {
+        let test = async {
+            let engine = engine();
+            let mut websockets = Vec::new();
+            for _ in 0..SENDERS_AT_ONCE {
+                let transport = upgraded(&engine).await;
+                let (ours, theirs) = UnixStream::pair().expect("a pair");
+                let socket = Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream");
+                let websocket = engine.attach(transport, Rc::new(socket));
+                core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
+                websocket.take_packets(usize::MAX, |_open| 0);
+                websocket.flushed();
+                websocket.set_free(true);
+                websockets.push((websocket, theirs));
+                let message = Message::Binary(&[0; 60_000]);
+                engine.enter(|_, context| context.send(transport.session(), message)).expect("room");
+            }
+            let inner = &mut *engine.inner.borrow_mut();
+            inner.serve_some(Queue::Listeners);
+            let served = SENDERS_AT_ONCE - inner.senders.listeners.len();
+            assert_eq!(served, BATCH_BYTES_MAX.div_ceil(60_000));
         };
         reactor::block_on(test).expect("a reactor");
     }

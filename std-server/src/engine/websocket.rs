@@ -167,9 +167,8 @@ impl<A: App> WebSocketHandle<A> {
     }
 
     /// Whether more packets of Socket.IO wait.
-    pub(crate) fn has_waiting(&self) -> bool {
-        let server = &self.engine.inner.borrow().server;
-        server.protocol() == app::Protocol::SocketIo && server.has_waiting(self.transport)
+    pub(crate) fn has_more_to_say(&self) -> bool {
+        self.engine.inner.borrow().has_more_to_say(self.transport)
     }
 
     /// Says that all packets that were taken are sent.
@@ -207,6 +206,11 @@ impl<A: App> Drop for WebSocketHandle<A> {
 }
 
 impl<A: App> Inner<A> {
+    /// Whether more packets of Socket.IO wait for a transport.
+    pub(super) fn has_more_to_say(&self, transport: TransportId) -> bool {
+        self.server.protocol() == app::Protocol::SocketIo && self.server.has_waiting(transport)
+    }
+
     /// The WebSocket of a transport, unless another is in its place. A session never has two.
     pub(super) fn websocket(&mut self, transport: TransportId) -> Option<&mut WebSocket> {
         let websocket = self.websockets.get_mut(transport.session().index())?.as_mut();

@@ -14,6 +14,9 @@ use sprat_core::wire::http::{Query, RequestHead};
 /// How much of each handshake is kept if the application does not say otherwise, in bytes.
 pub(super) const BYTES_MAX_DEFAULT: usize = 1_024;
 
+/// How much most handshakes need at most while they are written.
+const TEXT_BYTES: usize = 512;
+
 /// A client's first request: the Engine.IO handshake.
 ///
 /// As much of it is kept as [`Io::keep_handshakes`](crate::Io::keep_handshakes) says; header fields beyond that are left out, and
@@ -48,23 +51,20 @@ impl Default for Handshake {
 impl Handshake {
     pub(crate) fn new(head: &RequestHead<'_>, address: Option<SocketAddr>, time: UnixTime, bytes_max: usize) -> Self {
         let url = Some(head.target()).filter(|url| url.len() <= bytes_max).unwrap_or_default();
-        let lines = core::str::from_utf8(head.field_lines())
-            .map_or_else(|_| String::from_utf8_lossy(head.field_lines()), Cow::Borrowed);
-        let mut text = String::with_capacity(url.len() + 1 + lines.len().min(bytes_max));
+        let mut text = String::with_capacity(TEXT_BYTES);
         text.push_str(url);
         text.push('\n');
         let mut bytes_left = bytes_max.saturating_sub(url.len());
-        let fields = lines.lines().filter_map(|line| line.split_once(':'));
-        for (name, value) in fields.filter(|(name, _)| !is_about_connection(name)) {
-            let value = value.trim_ascii();
+        for (name, value) in head.fields().filter(|(name, _)| !is_about_connection(name)) {
+            let (name, value) = (text_of(name), text_of(value));
             let len = name.len() + value.len() + 2;
             if len <= bytes_left {
                 bytes_left -= len;
                 let start = text.len();
-                text.push_str(name);
+                text.push_str(&name);
                 text[start..].make_ascii_lowercase();
                 text.push(':');
-                text.push_str(value);
+                text.push_str(&value);
                 text.push('\n');
             }
         }
@@ -143,13 +143,18 @@ impl Serialize for Handshake {
 }
 
 /// Whether a header field says something about the connection rather than about the client.
-fn is_about_connection(name: &str) -> bool {
+fn is_about_connection(name: &[u8]) -> bool {
     let is_websocket =
         name.get(..WEBSOCKET_FIELDS.len()).is_some_and(|name| name.eq_ignore_ascii_case(WEBSOCKET_FIELDS));
-    is_websocket || name.eq_ignore_ascii_case("connection") || name.eq_ignore_ascii_case("upgrade")
+    is_websocket || name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"upgrade")
 }
 
-const WEBSOCKET_FIELDS: &str = "sec-websocket-";
+const WEBSOCKET_FIELDS: &[u8] = b"sec-websocket-";
+
+/// As `String::from_utf8_lossy`, which is slower where nothing is lost.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    core::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
 
 /// The handshakes of all sessions there are, by the numbers of the sessions.
 #[derive(Debug)]

@@ -102,7 +102,7 @@ fn who_asks_nothing_after_the_answer_to_a_poll_is_cut_off() {
     assert_eq!(poll.ask("GET", &target, "", "").status(), "200");
     poll.send(request("GET", &target, "", ""));
     // A poll may wait for much longer than a head may take.
-    std::thread::sleep(core::time::Duration::from_secs(1));
+    smol::block_on(smol::Timer::after(core::time::Duration::from_secs(1)));
     let _other = server.join();
     assert!(poll.answer().body.starts_with("42[\"online\""));
     assert!(poll.ends());
