@@ -326,7 +326,7 @@ impl<A: App> Inner<A> {
         if RequestId::new(request.index() as u32, line.requests) == request {
             line.answer = Some(answer);
             if caller != Caller::Line(request.index() as u32) {
-                self.wake_line(request.index() as u32);
+                self.bring_answer(request.index() as u32);
             }
         }
     }

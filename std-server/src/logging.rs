@@ -46,6 +46,8 @@ pub(crate) enum Notice {
     Flood,
     /// A connection is cut off: all that has come in part is too much.
     Incoming,
+    /// A file is not sent: all that are being sent are too much.
+    Page,
 }
 
 /// Time between two lines of one kind, in milliseconds.
@@ -53,7 +55,7 @@ const NOTICE_INTERVAL_MS: i64 = 10_000;
 
 /// Writes a warning, unless one of its kind was written lately; the next that is written counts those left out.
 pub(crate) fn notice(kind: Notice, what: core::fmt::Arguments<'_>) {
-    thread_local!(static LAST: core::cell::RefCell<[Seldom; 12]> = const { core::cell::RefCell::new([Seldom::NEVER; 12]) });
+    thread_local!(static LAST: core::cell::RefCell<[Seldom; 13]> = const { core::cell::RefCell::new([Seldom::NEVER; 13]) });
     let now_ms = clock::wall().as_ms();
     if let Some(left_out) = LAST.with_borrow_mut(|last| last[kind as usize].admit(now_ms)) {
         match left_out {

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use crate::logging::{Notice, notice};
 pub use embedded::{Body, Page};
 use folder::{Folder, Found};
 pub(crate) use negotiate::{Coding, coding};
@@ -177,6 +178,10 @@ impl Pages {
                 None => self.not_found(request),
             },
             Found::Busy => {
+                notice(
+                    Notice::Page,
+                    format_args!("requests of pages refused: the files that are being sent are too much"),
+                );
                 let mut response = text(503, request, "Too many files are being sent.\n");
                 response.headers.push(("Retry-After", "5".into()));
                 response

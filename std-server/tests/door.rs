@@ -91,3 +91,52 @@ fn a_door_lets_those_wait_who_bring_more_than_it_holds() {
     drop(service);
     assert!(clients.iter_mut().all(|client| client.read(&mut [0]).is_ok_and(|len| len == 0)));
 }
+
+/// Reads until the answer to the last of some requests is there.
+fn read_until(client: &mut UnixStream, part: &str) -> String {
+    let (mut text, mut bytes) = (String::new(), [0; 4_096]);
+    while !text.contains(part) {
+        let len = client.read(&mut bytes).expect("an answer");
+        assert!(len > 0, "the connection ends behind {text:?}");
+        text.push_str(core::str::from_utf8(&bytes[..len]).expect("text"));
+    }
+    text
+}
+
+#[test]
+fn an_answer_to_a_poll_for_which_the_system_has_no_room_is_sent_when_it_has() {
+    let (started, doors) = channel();
+    let running = std::thread::spawn(move || {
+        let mut io = Io::new();
+        io.listen_on(Vec::new());
+        started.send((io.door(), io.handle())).expect("the test goes on");
+        io.run(Config::default())
+    });
+    let (door, handle) = doors.recv_timeout(PATIENCE).expect("a server");
+    // With some number of answers that are not read there is room for all of them, and not for one more.
+    for unread in 0..24 {
+        let (mut client, theirs) = pair();
+        rustix::net::sockopt::set_socket_send_buffer_size(&theirs, 4_096).expect("a size");
+        block_on(door.let_in(theirs, somebody())).expect("a server that runs");
+        let open = "/socket.io/?EIO=4&transport=polling";
+        client.write_all(format!("GET {open} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("room");
+        let opened = read_until(&mut client, "}");
+        let target = format!("{open}&sid={}", opened.split('"').nth(3).expect("an id"));
+        let others = "GET /no-such-page HTTP/1.1\r\nHost: x\r\n\r\n".repeat(unread);
+        client.write_all(format!("{others}GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("room");
+        let (mut other, theirs) = pair();
+        block_on(door.let_in(theirs, somebody())).expect("a server that runs");
+        for (len, body) in [(1, "3"), (2, "40")] {
+            let post = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len}\r\n\r\n{body}");
+            other.write_all(post.as_bytes()).expect("room");
+            read_until(&mut other, "\r\n\r\nok");
+        }
+        let answers = read_until(&mut client, "40{\"sid\":");
+        assert_eq!(answers.matches("HTTP/1.1 404 ").count(), unread);
+        // And the next one, which nothing is in the way of.
+        client.write_all(b"GET /no-such-page HTTP/1.1\r\nHost: x\r\n\r\n").expect("room");
+        read_until(&mut client, "HTTP/1.1 404 ");
+    }
+    handle.shut_down();
+    running.join().expect("no panic").expect("a server that starts");
+}

@@ -7,6 +7,7 @@ use core::time::Duration;
 use std::io::Read as _;
 
 use common::{OPEN, Raw, Running, request, run};
+use sprat::config::Limits;
 use sprat::{Config, Hooks};
 
 /// A server that takes bodies of 100,000 bytes and answers `much` with a long text.
@@ -235,7 +236,11 @@ fn a_poll_that_waits_is_told_when_the_server_ends() {
 
 #[test]
 fn what_is_asked_behind_a_poll_is_answered_behind_it() {
-    let server = serve(Hooks::new);
+    // Nothing but the answer to the poll makes the server look again.
+    let limits = Limits { head_timeout: Duration::from_secs(3_600), ..Limits::default() };
+    let server = run(Config { limits, ..Config::default() }, |io| {
+        io.on("much", |socket, (), _ack| socket.emit("much", "abc"));
+    });
     let target = server.session();
     let (mut poll, mut other) = (server.connect(), server.connect());
     for packet in ["40", "42[\"much\"]", "42[\"much\"]"] {

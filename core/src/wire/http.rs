@@ -263,11 +263,11 @@ fn check_host(host: Option<&[u8]>, version: u8) -> Result<(), PeerError> {
 fn is_host(value: &[u8]) -> bool {
     let behind = match value {
         // The colons of an IPv6 address stand in brackets.
-        [b'[', rest @ ..] => match behind(rest, |byte| matches!(byte, b':' | b'.' | b'-' | b'_' | b'~' | b'%')) {
+        [b'[', rest @ ..] => match behind_name(rest, |byte| matches!(byte, b':' | b'.' | b'-' | b'_' | b'~' | b'%')) {
             [b']', rest @ ..] => rest,
             _ => return false,
         },
-        name => behind(name, |byte| matches!(byte, b'$'..=b'.' | b'!' | b';' | b'=' | b'_' | b'~')),
+        name => behind_name(name, |byte| matches!(byte, b'$'..=b'.' | b'!' | b';' | b'=' | b'_' | b'~')),
     };
     match behind {
         [] => true,
@@ -277,7 +277,7 @@ fn is_host(value: &[u8]) -> bool {
 }
 
 /// What stands behind the letters, digits and such marks at the beginning.
-fn behind(text: &[u8], is_mark: impl Fn(u8) -> bool) -> &[u8] {
+fn behind_name(text: &[u8], is_mark: impl Fn(u8) -> bool) -> &[u8] {
     let end = text.iter().position(|&byte| !byte.is_ascii_alphanumeric() && !is_mark(byte)).unwrap_or(text.len());
     text.get(end..).unwrap_or_default()
 }

@@ -352,8 +352,8 @@ impl<A: App> Connection<A> {
             let answer = core::future::poll_fn(|cx| self.line.poll_answer(cx)).await;
             match answer {
                 Answer::Park { session } => {
-                    self.lend(&mut request);
-                    let is_gone = self.wait_parked().await;
+                    let is_lent = self.lend(&mut request);
+                    let is_gone = self.wait_parked(is_lent).await;
                     let progress = self.take_back(&mut request);
                     if is_gone {
                         self.line.request_lost(id, session);
@@ -386,19 +386,23 @@ impl<A: App> Connection<A> {
         }
     }
 
-    /// Lends the engine the answer to a parked request, unless there will be more to do than to send it.
-    fn lend(&mut self, request: &mut Request) {
-        let Self { incoming, line, reply: kept, site, .. } = self;
+    /// Lends the engine the answer to a parked request, unless there will be more to do than to send it. Returns whether it has.
+    fn lend(&mut self, request: &mut Request) -> bool {
+        let Self { incoming, line, reply: kept, site, counted, .. } = self;
         // What is compressed is for the task.
         let body_bytes_max = match request.coding {
             Some(_) => reply::BODY_BYTES_MAX.min(site.compressed_bytes_min.saturating_sub(1)),
             None => reply::BODY_BYTES_MAX,
         };
-        if request.keep_alive && request.body.is_nothing() && !request.is_head && incoming.received.is_empty() {
-            let mut lent = kept.take().unwrap_or_else(|| Reply::on(incoming.stream.socket(), Rc::clone(&site.date)));
-            lent.renew(core::mem::take(&mut request.fields), body_bytes_max);
-            line.lend(lent);
+        // Who is counted by what a proxy says of it is counted until the answer is sent.
+        let is_all = request.keep_alive && request.body.is_nothing() && !request.is_head && counted.is_none();
+        if !is_all || !incoming.received.is_empty() {
+            return false;
         }
+        let mut lent = kept.take().unwrap_or_else(|| Reply::on(incoming.stream.socket(), Rc::clone(&site.date)));
+        lent.renew(core::mem::take(&mut request.fields), body_bytes_max);
+        line.lend(lent);
+        true
     }
 
     /// Takes back what was lent. Returns how far it is.
@@ -411,7 +415,7 @@ impl<A: App> Connection<A> {
     }
 
     /// Waits until a parked request is answered, by whomever. Returns whether the client is gone before.
-    async fn wait_parked(&mut self) -> bool {
+    async fn wait_parked(&mut self, is_lent: bool) -> bool {
         let Self { incoming, line, head_timer, site, .. } = self;
         core::future::poll_fn(|cx| {
             if line.poll_parked(cx).is_ready() {
@@ -425,7 +429,7 @@ impl<A: App> Connection<A> {
                 line.set_wakes();
             }
             // When the engine sends the answer, this task learns it with the next request, or when that has not come in time.
-            while Pin::new(&mut *head_timer).poll(cx).is_ready() {
+            while is_lent && Pin::new(&mut *head_timer).poll(cx).is_ready() {
                 head_timer.restart(site.limits.head_timeout);
             }
             Poll::Pending

@@ -47,6 +47,11 @@ impl Outgoing {
         self.is_begun
     }
 
+    /// Whether the system has given up what was sent before.
+    pub(super) fn is_untaken(&self) -> bool {
+        self.failed == Some(io::ErrorKind::TimedOut)
+    }
+
     /// Whether a CONNECT is the last that is to be sent: what follows it waits until it is read.
     pub(crate) const fn ends_with_connect(&self) -> bool {
         self.ends_with_connect
@@ -157,7 +162,7 @@ fn header(opcode: Opcode, len: usize) -> Bytes {
     Bytes::copy_from_slice(encode_header(opcode, true, len as u64, &mut [0; 10]))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::net::TcpListener;
 

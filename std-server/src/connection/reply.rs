@@ -98,7 +98,7 @@ impl Reply {
 
     /// Whether a body of this length is for the engine to send.
     pub(crate) const fn takes(&self, body_bytes: usize) -> bool {
-        !self.is_begun() && body_bytes <= self.body_bytes_max
+        body_bytes <= self.body_bytes_max
     }
 
     /// Whether some of it may be sent.

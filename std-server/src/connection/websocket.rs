@@ -200,7 +200,10 @@ impl<E: Endpoint> Link<E> {
             self.outgoing = *left;
             self.socket.get_mut().stream.reserve(self.outgoing.is_begun());
         }
-        let end = self.go_on(cx);
+        let mut end = self.go_on(cx);
+        if matches!(end, Poll::Ready(End::ByPeer)) && self.outgoing.is_untaken() {
+            end = Poll::Ready(End::Untaken);
+        }
         let has_nothing = self.outgoing.is_empty() && self.hold.is_none();
         if end.is_pending() && has_nothing && !self.socket.get_ref().stream.is_control_waiting() {
             self.endpoint.set_free(true);

@@ -30,7 +30,7 @@ pub(crate) const WRITE_BATCH_BYTES: usize = 64 << 10;
 /// Whom something is sent to: each is in each queue once.
 #[derive(Debug, Default)]
 pub(super) struct Senders {
-    /// Who has just said something: an answer does not wait for the sending of a broadcast.
+    /// Who has just said something, and polls that are answered at once: they do not wait for the sending of a broadcast.
     speakers: VecDeque<Recipient>,
     /// The others.
     listeners: VecDeque<Recipient>,
@@ -186,7 +186,7 @@ impl<A: App> Inner<A> {
     }
 
     /// Has the answer that is there for a connection sent, or its task woken to do so: at once, or when it is its turn.
-    pub(super) fn wake_line(&mut self, index: u32) {
+    pub(super) fn bring_answer(&mut self, index: u32) {
         let may_wake = self.may_wake();
         let line = &mut self.lines[index as usize];
         let queue = match &line.reply {
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners_have_their_turn_however_many_speak() {
+    fn listeners_are_served_behind_all_who_speak() {
         let test = async {
             let engine = engine();
             let mut websockets = Vec::new();
@@ -497,7 +497,7 @@ mod tests {
         let inner = &mut *engine.inner.borrow_mut();
         inner.carry_out(None, Caller::Nobody);
         for _ in 0..2 {
-            (0..100).for_each(|index| inner.wake_line(index));
+            (0..100).for_each(|index| inner.bring_answer(index));
         }
         let mut counts = vec![woken.0.load(Ordering::Relaxed)];
         while inner.senders.waiting() > 0 {

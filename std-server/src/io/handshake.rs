@@ -56,12 +56,12 @@ impl Handshake {
         text.push('\n');
         let mut bytes_left = bytes_max.saturating_sub(url.len());
         for (name, value) in head.fields().filter(|(name, _)| !is_about_connection(name)) {
-            let (name, value) = (text_of(name), text_of(value));
+            let (name, value) = (core::str::from_utf8(name).unwrap_or_default(), text_of(value));
             let len = name.len() + value.len() + 2;
             if len <= bytes_left {
                 bytes_left -= len;
                 let start = text.len();
-                text.push_str(&name);
+                text.push_str(name);
                 text[start..].make_ascii_lowercase();
                 text.push(':');
                 text.push_str(&value);

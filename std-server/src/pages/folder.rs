@@ -1,5 +1,6 @@
 //! Files from a folder, read when they are asked for.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
@@ -16,6 +17,9 @@ use super::path::PagePath;
 /// The largest file that is served. A file is in memory while it is sent, so that a slow disk keeps nobody else waiting.
 const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
+/// A file is large that needs more than such a share of the room for all.
+const LARGE_FILE_SHARE: usize = 64;
+
 /// How many files are remembered before forgetting those that nobody is being sent any more.
 const REMEMBERED_FILES: usize = 256;
 
@@ -25,11 +29,25 @@ pub(super) struct Folder {
     root: PathBuf,
     /// Bytes of all files that are being sent.
     bytes_max: usize,
-    /// Files that somebody is being sent now: all receivers of one share it. The lock also keeps reading to one thread at a time.
+    /// The lock also keeps reading to one thread at a time.
     sent: Arc<Mutex<Sent>>,
 }
 
-type Sent = BTreeMap<PathBuf, Weak<File>>;
+/// Files that somebody is being sent now: all receivers of one share it.
+#[derive(Debug, Default)]
+struct Sent {
+    files: BTreeMap<PathBuf, Weak<File>>,
+    /// The bytes of these, and of others that have changed since.
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Sent {
+    /// Whether there is room for a file of this length. What is left when large ones are being sent is enough for small ones.
+    fn takes(&self, len: usize, bytes_max: usize) -> bool {
+        let reserve = if len > bytes_max / LARGE_FILE_SHARE { bytes_max / 4 } else { 0 };
+        self.bytes.load(Ordering::Relaxed).saturating_add(len) <= bytes_max - reserve
+    }
+}
 
 impl Folder {
     pub(super) fn open(path: &Path, bytes_max: usize) -> io::Result<Self> {
@@ -68,6 +86,14 @@ pub(super) struct File {
     pub(super) etag: String,
     bytes: Vec<u8>,
     version: Version,
+    /// Where its bytes are counted.
+    counted: Arc<AtomicUsize>,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        self.counted.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
 }
 
 /// What tells whether a file is still the one that was read.
@@ -132,28 +158,29 @@ fn locate(root: &Path, path: &PagePath) -> io::Result<Option<Place>> {
 /// Reads a file unless somebody is being sent the same version of it already.
 fn load(path: PathBuf, metadata: &Metadata, bytes_max: usize, sent: &mut Sent) -> io::Result<Found> {
     let version = (metadata.len(), metadata.modified().ok());
-    if let Some(file) = sent.get(&path).and_then(Weak::upgrade).filter(|file| file.version == version) {
+    if let Some(file) = sent.files.get(&path).and_then(Weak::upgrade).filter(|file| file.version == version) {
         return Ok(Found::File(file));
     }
-    let file_bytes_max = MAX_FILE_BYTES.min(bytes_max);
+    let file_bytes_max = MAX_FILE_BYTES.min(bytes_max / 4 * 3);
     let Some(len) = usize::try_from(metadata.len()).ok().filter(|len| *len <= file_bytes_max) else {
         return Ok(Found::TooLarge);
     };
-    let sent_bytes: usize = sent.values().filter_map(Weak::upgrade).map(|file| file.bytes.len()).sum();
-    if sent_bytes.saturating_add(len) > bytes_max {
+    if !sent.takes(len, bytes_max) {
         return Ok(Found::Busy);
     }
     let mut bytes = Vec::with_capacity(len);
-    // It may have grown since: then it is not what was asked for.
-    fs::File::open(&path)?.take(len as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > len {
-        return Ok(Found::Busy);
+    // It may have grown since.
+    fs::File::open(&path)?.take(file_bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > file_bytes_max {
+        return Ok(Found::TooLarge);
     }
+    sent.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let file = Arc::new(File { media_type: entity::media_type(name), etag: entity::etag(&bytes), bytes, version });
-    if sent.len() >= REMEMBERED_FILES {
-        sent.retain(|_, file| file.strong_count() > 0);
+    let (media_type, etag) = (entity::media_type(name), entity::etag(&bytes));
+    let file = Arc::new(File { media_type, etag, bytes, version, counted: Arc::clone(&sent.bytes) });
+    if sent.files.len() >= REMEMBERED_FILES {
+        sent.files.retain(|_, file| file.strong_count() > 0);
     }
-    sent.insert(path, Arc::downgrade(&file));
+    sent.files.insert(path, Arc::downgrade(&file));
     Ok(Found::File(file))
 }

@@ -30,6 +30,21 @@ fn clients_of_a_trusted_proxy_are_counted_by_their_own_address() {
 }
 
 #[test]
+fn a_client_of_a_trusted_proxy_is_counted_no_longer_than_its_poll_waits() {
+    let server = Server::start(&["--trust-proxy", "127.0.0.0/8", "--max-connections-by-address", "1"]);
+    let (target, mut poll) = (server.join_polling(), server.connect());
+    assert_eq!(poll.ask("GET", &target, &from("198.51.100.7"), "").status(), "200");
+    poll.send(request("GET", &target, &from("198.51.100.7"), ""));
+    let mut second = server.connect();
+    while second.ask("GET", "/", &from("198.51.100.7"), "").status() != "503" {
+        second = server.connect();
+    }
+    let _other = server.join();
+    assert_eq!(poll.answer().status(), "200");
+    assert_eq!(server.connect().ask("GET", "/", &from("198.51.100.7"), "").status(), "200");
+}
+
+#[test]
 fn who_is_not_trusted_is_not_believed() {
     let server = Server::start(&["--trust-proxy", "10.0.0.0/8", "--max-connections-by-address", "1"]);
     let kept: Vec<_> = (0..3).map(|_| server.upgrade(&from("198.51.100.7"))).collect();
@@ -96,15 +111,21 @@ fn a_head_that_drips_is_cut_and_so_is_who_says_nothing() {
 
 #[test]
 fn who_asks_nothing_after_the_answer_to_a_poll_is_cut_off() {
-    let server = Server::start(&["--head-timeout", "300"]);
-    let target = server.join_polling();
+    let server = Server::start(&["--head-timeout", "500"]);
+    let (target, mut others) = (server.join_polling(), Vec::new());
     let mut poll = server.connect();
     assert_eq!(poll.ask("GET", &target, "", "").status(), "200");
-    poll.send(request("GET", &target, "", ""));
-    // A poll may wait for much longer than a head may take.
-    smol::block_on(smol::Timer::after(core::time::Duration::from_secs(1)));
-    let _other = server.join();
-    assert!(poll.answer().body.starts_with("42[\"online\""));
+    for is_asked_more in [true, true, false] {
+        poll.send(request("GET", &target, "", ""));
+        // A poll may wait for longer than a head may take, and the time for the next begins with its answer.
+        assert!(server.connect().ends());
+        assert!(server.connect().ends());
+        others.push(server.join());
+        assert!(poll.answer().body.starts_with("42[\"online\""));
+        if is_asked_more {
+            assert_eq!(poll.ask("GET", "/", "", "").status(), "200");
+        }
+    }
     assert!(poll.ends());
 }
 

@@ -40,8 +40,7 @@ impl<'a> Query<'a> {
         let mut rest = self.query;
         core::iter::from_fn(move || {
             while !rest.is_empty() {
-                let (pair, is_any) = next_pair(&mut rest);
-                if is_any {
+                if let Some(pair) = next_pair(&mut rest) {
                     return Some(pair);
                 }
             }
@@ -50,8 +49,8 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Takes the next pair off, which may be none: nothing stands between two separators.
-fn next_pair<'a>(rest: &mut &'a str) -> ((Value<'a>, Value<'a>), bool) {
+/// Takes the next pair off; `None` if nothing stands between two separators.
+fn next_pair<'a>(rest: &mut &'a str) -> Option<(Value<'a>, Value<'a>)> {
     // One look at each byte: `str::split` and its like are made for long texts.
     let (mut equals, mut end) = (None, rest.len());
     for (at, byte) in rest.bytes().enumerate() {
@@ -69,7 +68,7 @@ fn next_pair<'a>(rest: &mut &'a str) -> ((Value<'a>, Value<'a>), bool) {
         Some((key, value)) => (key, value.get(1..).unwrap_or_default()),
         None => (pair, ""),
     };
-    ((Value { raw: key }, Value { raw: value }), !pair.is_empty())
+    (!pair.is_empty()).then_some((Value { raw: key }, Value { raw: value }))
 }
 
 fn has_escapes(text: &str) -> bool {
