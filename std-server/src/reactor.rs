@@ -8,6 +8,8 @@ mod epoll;
 #[cfg(any(not(target_os = "linux"), test))]
 #[cfg_attr(target_os = "linux", expect(dead_code, reason = "used on other systems; here it is only kept compiling"))]
 mod portable;
+#[cfg(target_os = "linux")]
+mod timers;
 
 #[cfg(target_os = "linux")]
 pub(crate) use epoll::{Source, Timer, block_on};

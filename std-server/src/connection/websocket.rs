@@ -67,18 +67,19 @@ pub(crate) type Serving = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) async fn begin<A: App + 'static>(upgraded: Upgraded<A>) -> Serving {
     let Upgraded { stream, received, engine, behind, head, .. } = upgraded;
     let message_bytes_max = engine.payload_bytes_max();
+    let has_more = !received.is_empty();
     let socket = open(stream, received, message_bytes_max).await;
     match behind {
         Behind::Session(transport) => {
             let session = engine.attach(transport, socket.get_ref().stream.socket());
-            serve(socket, head, session)
+            serve(socket, head, session, has_more)
         }
         Behind::Echo => {
             let line = engine.line();
             let stopping = move |cx: &Context<'_>| line.poll_stopping(cx);
-            serve(socket, head, Echo::new(2 * message_bytes_max, engine.silence_max(), stopping))
+            serve(socket, head, Echo::new(2 * message_bytes_max, engine.silence_max(), stopping), has_more)
         }
-        Behind::Nothing => serve(socket, head, Refused),
+        Behind::Nothing => serve(socket, head, Refused, has_more),
     }
 }
 
@@ -102,14 +103,20 @@ async fn renewed(socket: WebSocketStream<Judged>) -> WebSocketStream<Judged> {
     WebSocketStream::from_raw_socket(socket.into_inner(), Role::Server, Some(config)).await
 }
 
-fn serve(mut socket: WebSocketStream<Judged>, head: Vec<u8>, endpoint: impl Endpoint + 'static) -> Serving {
+/// `has_more` says whether something came behind the head of the request.
+fn serve(
+    mut socket: WebSocketStream<Judged>,
+    head: Vec<u8>,
+    endpoint: impl Endpoint + 'static,
+    has_more: bool,
+) -> Serving {
     socket.get_mut().stream.reserve(true);
     let outgoing = Outgoing::beginning_with(head.into());
     let mut link = Link {
         socket,
         endpoint,
         outgoing,
-        may_have_more: true,
+        may_have_more: has_more,
         pause: None,
         unbrought: None,
         hold: None,
@@ -225,10 +232,10 @@ impl<E: Endpoint> Link<E> {
             }
             self.pause = None;
         }
-        // Most often it is woken only to send. Who waits for bytes is not forgotten by that.
+        // Most often it is woken only to send.
         let stream = &self.socket.get_ref().stream;
-        let may_receive =
-            self.may_have_more || self.unbrought.is_some() || stream.is_readable() || stream.is_control_waiting();
+        let is_readable = stream.poll_readable(cx).is_ready();
+        let may_receive = self.may_have_more || self.unbrought.is_some() || is_readable || stream.is_control_waiting();
         if may_receive && let Poll::Ready(end) = self.poll_receive(cx) {
             return Poll::Ready(end);
         }

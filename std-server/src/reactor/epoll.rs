@@ -12,7 +12,6 @@ use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,6 +24,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
 
+use super::timers::{Key, Timers};
 use crate::clock;
 
 /// Events fetched in one call.
@@ -108,14 +108,6 @@ impl Direction {
     }
 }
 
-#[derive(Debug, Default)]
-struct Timers {
-    waiting: BTreeMap<(Instant, u64), Waker>,
-    next_number: u64,
-    /// Whatever waits for a later time has not been woken yet.
-    fired: Option<Instant>,
-}
-
 impl Reactor {
     fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
@@ -174,26 +166,19 @@ impl Reactor {
 
     /// How long to wait for events at most: rounded up to what epoll counts in, so that no timer is looked at too early.
     fn timeout(&self) -> Option<Duration> {
-        let timers = self.timers.borrow();
-        let (at, _) = timers.waiting.first_key_value()?.0;
+        let at = self.timers.borrow_mut().first()?;
         let left = at.saturating_duration_since(clock::instant());
         Some(Duration::from_millis(left.as_micros().div_ceil(1_000).try_into().unwrap_or(u64::MAX)))
     }
 
     fn fire_timers(&self) {
-        if self.timers.borrow().waiting.is_empty() {
+        if self.timers.borrow_mut().first().is_none() {
             return;
         }
         let now = clock::instant();
         loop {
-            let waker = {
-                let timers = &mut *self.timers.borrow_mut();
-                timers.fired = Some(now);
-                match timers.waiting.first_entry() {
-                    Some(first) if first.key().0 <= now => first.remove(),
-                    _ => return,
-                }
-            };
+            let due = self.timers.borrow_mut().pop(now);
+            let Some(waker) = due else { return };
             waker.wake();
         }
     }
@@ -298,9 +283,9 @@ impl<T> Source<T> {
         &self.io
     }
 
-    /// Whether it is worth reading.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.with(|interest| interest.read.is_ready)
+    /// Ready when it is worth reading.
+    pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
+        self.with(|interest| interest.read.poll(cx))
     }
 
     /// Says that a read has found less than it had room for: before the next one there has to be an event.
@@ -383,17 +368,10 @@ enum When {
 
 /// The place of a timer that is waited for.
 struct Waiting {
-    key: (Instant, u64),
+    key: Key,
     /// The one that will be woken.
     waker: Waker,
     reactor: Rc<Reactor>,
-}
-
-impl Waiting {
-    /// Whether it is certain, without a look for its place, that it will wake whoever has this waker.
-    fn wakes(&self, waker: &Waker) -> bool {
-        self.reactor.timers.borrow().fired.is_none_or(|fired| fired < self.key.0) && self.waker.will_wake(waker)
-    }
 }
 
 impl Timer {
@@ -422,13 +400,7 @@ impl Timer {
     fn begin(&mut self, at: Instant, waker: Waker) {
         // Without a reactor nothing can wake anybody: only the server's own tasks have timers.
         let Some(reactor) = Reactor::current() else { return };
-        let key = {
-            let timers = &mut *reactor.timers.borrow_mut();
-            let key = (at, timers.next_number);
-            timers.next_number += 1;
-            timers.waiting.insert(key, waker.clone());
-            key
-        };
+        let key = reactor.timers.borrow_mut().insert(at, waker.clone());
         self.waiting = Some(Waiting { key, waker, reactor });
     }
 }
@@ -446,21 +418,22 @@ impl Future for Timer {
             }
         };
         if let Some(waiting) = &mut self.waiting {
+            let timers = &mut *waiting.reactor.timers.borrow_mut();
             // Its place is too late only if it was restarted with less time.
-            if waiting.key.0 <= at && waiting.wakes(cx.waker()) {
+            let is_in_time = waiting.key.at() <= at;
+            if is_in_time && timers.is_later(waiting.key) && waiting.waker.will_wake(cx.waker()) {
                 return Poll::Pending;
             }
-            match waiting.reactor.timers.borrow_mut().waiting.get_mut(&waiting.key) {
-                Some(waker) if waiting.key.0 <= at => {
-                    waker.clone_from(cx.waker());
-                    waiting.waker.clone_from(cx.waker());
-                    return Poll::Pending;
+            if !timers.renew(waiting.key, cx.waker()) {
+                if clock::instant() >= at {
+                    return Poll::Ready(());
                 }
-                None if clock::instant() >= at => return Poll::Ready(()),
-                Some(_) | None => {}
+            } else if is_in_time {
+                waiting.waker.clone_from(cx.waker());
+                return Poll::Pending;
             }
-            self.waiting = None;
         }
+        self.waiting = None;
         self.begin(at, cx.waker().clone());
         Poll::Pending
     }
@@ -468,7 +441,7 @@ impl Future for Timer {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let waker = self.reactor.timers.borrow_mut().waiting.remove(&self.key);
+        let waker = self.reactor.timers.borrow_mut().remove(self.key);
         drop(waker);
     }
 }
