@@ -1,5 +1,6 @@
 //! What comes on a connection: heads and bodies of requests.
 
+use core::cell::Cell;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io;
@@ -8,7 +9,7 @@ use sprat_core::error::PeerError;
 use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus, RequestHead};
 
 use crate::connection::stream::Stream;
-use crate::connection::{LINGER_BYTES_MAX, LINGER_TIMEOUT, UNREAD_BYTES_MAX};
+use crate::connection::{LINGER_BYTES_MAX, LINGER_TIMEOUT, LINGERING_MAX, UNREAD_BYTES_MAX};
 use crate::reactor::Timer;
 
 /// The bytes from a peer.
@@ -88,9 +89,36 @@ fn is_worth_a_look(received: &[u8], looked_at: usize) -> bool {
     looked_at == 0 || received.len() >= 2 * looked_at || received[looked_at..].contains(&b'\n')
 }
 
+std::thread_local! {
+    /// How many connections of this thread's server linger.
+    static LINGERING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts a connection that lingers as long as it lives.
+struct Lingering;
+
+impl Lingering {
+    fn begin() -> Self {
+        LINGERING.set(LINGERING.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        LINGERING.set(LINGERING.get() - 1);
+    }
+}
+
+/// Whether there is room for one that lingers without need.
+pub(super) fn may_linger() -> bool {
+    LINGERING.get() < LINGERING_MAX
+}
+
 /// Ends the sending side, then reads what is on its way for a while and forgets it: otherwise the system would tell the peer
 /// that the connection failed, and it would not read what was sent last.
 pub(super) async fn linger(stream: &mut Stream) {
+    let _lingering = Lingering::begin();
     stream.end();
     let mut timer = Timer::after(LINGER_TIMEOUT);
     let mut total = 0;

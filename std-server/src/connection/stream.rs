@@ -107,6 +107,11 @@ impl Stream {
         self.source.poll_write(cx, send)
     }
 
+    /// Whether the system has said that there is something to read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.source.is_readable()
+    }
+
     /// Ready when the system has said that there is something to read, or a read would end the connection.
     pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
         if self.partial.is_cut() { Poll::Ready(()) } else { self.source.poll_readable(cx) }

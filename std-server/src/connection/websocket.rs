@@ -17,7 +17,7 @@ use sprat_core::{App, CloseReason, Pressure, TransportId, app};
 
 use crate::connection::batch::{Batch, Stop};
 use crate::connection::endpoint::{Echo, Endpoint, Refused};
-use crate::connection::incoming::linger;
+use crate::connection::incoming::{linger, may_linger};
 use crate::connection::judged::Judged;
 use crate::connection::outgoing::Outgoing;
 use crate::connection::pause::Pause;
@@ -453,11 +453,18 @@ async fn close(socket: &mut WebSocketStream<Judged>, code: Option<CloseCode>) {
     let frame = code.map(|code| CloseFrame { code, reason: "".into() });
     let goodbye = async {
         // The peer may be gone already.
-        if socket.close(frame).await.is_err() {
+        let is_by_peer = socket.close(frame).await.is_err();
+        if is_by_peer {
             // The peer closed it: the answer to that waits to be sent.
             let _ = core::future::poll_fn(|cx| Pin::new(&mut *socket).poll_flush(cx)).await;
         }
+        is_by_peer
     };
-    let _ = within(LINGER_TIMEOUT, pin!(goodbye)).await;
-    linger(&mut socket.get_mut().stream).await;
+    let is_by_peer = within(LINGER_TIMEOUT, pin!(goodbye)).await == Some(true);
+    let stream = &mut socket.get_mut().stream;
+    // RFC 6455, section 5.5.1, wants the connection ended at once. Who sends on nevertheless is waited for, unless many are already.
+    let ends_at_once = is_by_peer && !may_linger() && !stream.is_readable();
+    if !ends_at_once {
+        linger(stream).await;
+    }
 }

@@ -283,6 +283,11 @@ impl<T> Source<T> {
         &self.io
     }
 
+    /// Whether it is worth reading.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.with(|interest| interest.read.is_ready)
+    }
+
     /// Ready when it is worth reading.
     pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
         self.with(|interest| interest.read.poll(cx))

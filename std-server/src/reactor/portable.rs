@@ -49,6 +49,11 @@ impl<T> Source<T> {
         self.0.get_ref()
     }
 
+    /// Whether it is worth reading. smol's reactor does not say.
+    pub(crate) const fn is_readable(&self) -> bool {
+        true
+    }
+
     /// Ready when it is worth reading. smol's reactor does not say.
     pub(crate) const fn poll_readable(&self, _cx: &Context<'_>) -> Poll<()> {
         Poll::Ready(())

@@ -1,6 +1,6 @@
 //! Descriptors that run out, and an end while peers stall.
 
-use crate::server::{Server, TEXT, request};
+use crate::server::{CLOSE, Raw, Server, TEXT, request};
 
 #[test]
 fn without_descriptors_those_inside_are_served_and_new_ones_again_when_there_is_room() {
@@ -31,6 +31,24 @@ fn without_descriptors_those_inside_are_served_and_new_ones_again_when_there_is_
 }
 
 #[test]
+fn of_many_who_close_those_are_waited_for_that_there_is_room_for() {
+    let server = Server::start(&[]);
+    let mut clients: Vec<_> = (0..20).map(|_| server.join()).collect();
+    for client in &mut clients {
+        client.frame(CLOSE, b"");
+    }
+    let sends_on = |client: &mut Raw| {
+        while client.next_frame().0 != CLOSE {}
+        assert!(client.is_ended());
+        // The first tells the system that nobody is there any more.
+        client.send(b"x") && client.send(b"x")
+    };
+    let waited_for = clients.iter_mut().filter_map(|client| sends_on(client).then_some(())).count();
+    // It is also waited for whoever seems to have said more.
+    assert!((4..20).contains(&waited_for), "{waited_for}");
+}
+
+#[test]
 fn it_ends_with_status_0_though_peers_stall() {
     let mut server = Server::start(&[]);
     let (mut inside, mut half) = (server.join(), server.connect());
@@ -47,5 +65,5 @@ fn it_ends_with_status_0_though_peers_stall() {
         assert!(frame.0 != TEXT || frame.1.starts_with(b"42"), "{frame:?}");
         last = Some(frame);
     }
-    assert_eq!(last, Some((crate::server::CLOSE, Vec::new())));
+    assert_eq!(last, Some((CLOSE, Vec::new())));
 }
