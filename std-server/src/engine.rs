@@ -303,7 +303,8 @@ impl<A: App> Inner<A> {
         log::debug!("client {} is here", session.index());
         self.clients.opened(session, asked.map(|(_, address)| address.ip()), self.now.instant);
         if let (Some(handshakes), Some((head, address))) = (&self.handshakes, asked) {
-            handshakes.borrow_mut().insert(session, head, Some(address), clock::wall());
+            let time = self.now.wall.unwrap_or_else(clock::wall);
+            handshakes.borrow_mut().insert(session, head, Some(address), time);
         }
         if let Some(watch) = &self.watch {
             watch.tell(session, EngineEvent::Open);

@@ -107,11 +107,11 @@ async fn renewed(socket: WebSocketStream<Judged>) -> WebSocketStream<Judged> {
 fn serve(
     mut socket: WebSocketStream<Judged>,
     head: Vec<u8>,
-    endpoint: impl Endpoint + 'static,
+    mut endpoint: impl Endpoint + 'static,
     has_more: bool,
 ) -> Serving {
     socket.get_mut().stream.reserve(true);
-    let outgoing = Outgoing::beginning_with(head.into());
+    let outgoing = Outgoing::beginning_with(head, |take| endpoint.take_packets(WRITE_BATCH_BYTES, take));
     let mut link = Link {
         socket,
         endpoint,
@@ -123,7 +123,6 @@ fn serve(
         is_last: false,
         was_long: false,
     };
-    link.fill();
     // An async function would keep room for its arguments beside the link that is made of them.
     Box::pin(async move {
         let end = loop {
