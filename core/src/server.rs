@@ -194,6 +194,12 @@ impl<A: App, M: Memory> Server<A, M> {
         }
     }
 
+    /// Whether anything follows from the last input. If not, [`Self::poll`] does only what is due, and need not be drained before the
+    /// next input as long as that is not late.
+    pub fn has_output(&self) -> bool {
+        self.sockets.engine.immediate.is_some() || self.sockets.engine.first_pending().is_some()
+    }
+
     /// The next output; `None` when there is nothing more to do for now.
     pub fn poll(&mut self) -> Option<Output> {
         if let Some((request, answer)) = self.sockets.engine.immediate.take() {

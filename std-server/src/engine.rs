@@ -270,12 +270,9 @@ impl<A: App> Inner<A> {
         }
     }
 
-    /// Returns whether there was anything.
-    fn carry_out(&mut self, asked: Option<Asked<'_>>, caller: Caller) -> bool {
-        let mut is_anything = false;
+    fn carry_out(&mut self, asked: Option<Asked<'_>>, caller: Caller) {
         self.woken = 0;
         while let Some(output) = self.server.poll() {
-            is_anything = true;
             match output {
                 Output::Close { transport } => self.close(transport, caller),
                 Output::Closed { session, reason, problem } => self.closed(session, reason, problem),
@@ -284,7 +281,6 @@ impl<A: App> Inner<A> {
                 Output::Wake { transport } => self.wake(transport, caller),
             }
         }
-        is_anything
     }
 
     /// Brings a message from a WebSocket, and tells of it.
@@ -372,9 +368,9 @@ impl<A: App> Inner<A> {
     /// All packets that were taken for a transport are sent, at the time that was read last.
     fn flushed(&mut self, transport: TransportId, caller: Caller) {
         self.server.handle(self.now, Input::Flushed { transport });
-        // As long as nothing follows, it has only put off what is due.
-        if self.carry_out(None, caller) {
-            self.schedule();
+        // Mostly nothing follows: it has only put off what is due.
+        if self.server.has_output() {
+            self.follow(None, caller);
         }
         if let Some(watch) = &self.watch
             && self.server.carries(transport)

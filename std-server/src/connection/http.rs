@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use smol::io::AsyncWriteExt as _;
 use sprat_core::wire::http::{self, HeadStatus, RequestHead};
-use sprat_core::{Answer, App, Refusal, RequestId, Response, TransportId, reason_phrase};
+use sprat_core::{Answer, App, Refusal, RequestId, Response, reason_phrase};
 
 use crate::config::Limits;
 use crate::connection::cookie::Cookie;
@@ -20,7 +20,7 @@ use crate::connection::date::Date;
 use crate::connection::denied::Denied;
 use crate::connection::incoming::{Incoming, linger};
 use crate::connection::packets::Compressed;
-use crate::connection::reply::{self, Progress, Reply};
+use crate::connection::reply::Reply;
 use crate::connection::request::{Request, handshake};
 use crate::connection::stream::Stream;
 use crate::connection::websocket::{Behind, Serving, Upgraded};
@@ -90,13 +90,13 @@ pub(super) struct Connection<A: App> {
     /// Whose request is being answered: who has connected, or whom a trusted proxy speaks for.
     pub(super) client: SocketAddr,
     /// Counts the connection for whom a proxy speaks for.
-    counted: Option<Box<Counted>>,
+    pub(super) counted: Option<Box<Counted>>,
     /// Until when the head of a request has to have come.
-    head_timer: Timer,
+    pub(super) head_timer: Timer,
     /// When the engine has sent the last answer, if it has.
-    replied_at: Option<Instant>,
+    pub(super) replied_at: Option<Instant>,
     /// What is lent to the engine while a poll waits.
-    reply: Option<Box<Reply>>,
+    pub(super) reply: Option<Box<Reply>>,
     pub(super) line: LineHandle<A>,
     pub(super) site: Rc<Site<A>>,
 }
@@ -352,22 +352,8 @@ impl<A: App> Connection<A> {
             let answer = core::future::poll_fn(|cx| self.line.poll_answer(cx)).await;
             match answer {
                 Answer::Park { session } => {
-                    let is_lent = self.lend(&mut request);
-                    let is_gone = self.wait_parked(is_lent).await;
-                    let progress = self.take_back(&mut request);
-                    if is_gone {
-                        self.line.request_lost(id, session);
-                        return Ok(Next::Drop);
-                    }
-                    match progress {
-                        Progress::Waiting => {}
-                        Progress::Begun(bytes, transport) => {
-                            return self.finish_reply(id, transport, &bytes, &mut request).await;
-                        }
-                        Progress::Sent(at) => {
-                            self.replied_at = at;
-                            return Ok(Next::Request);
-                        }
+                    if let Some(next) = self.park(id, session, &mut request).await? {
+                        return Ok(next);
                     }
                 }
                 Answer::ReadBody { session } => self.read_body(id, session, &mut request).await?,
@@ -384,73 +370,6 @@ impl<A: App> Connection<A> {
                 }
             }
         }
-    }
-
-    /// Lends the engine the answer to a parked request, unless there will be more to do than to send it. Returns whether it has.
-    fn lend(&mut self, request: &mut Request) -> bool {
-        let Self { incoming, line, reply: kept, site, counted, .. } = self;
-        // What is compressed is for the task.
-        let body_bytes_max = match request.coding {
-            Some(_) => reply::BODY_BYTES_MAX.min(site.compressed_bytes_min.saturating_sub(1)),
-            None => reply::BODY_BYTES_MAX,
-        };
-        // Who is counted by what a proxy says of it is counted until the answer is sent.
-        let is_all = request.keep_alive && request.body.is_nothing() && !request.is_head && counted.is_none();
-        if !is_all || !incoming.received.is_empty() {
-            return false;
-        }
-        let mut lent = kept.take().unwrap_or_else(|| Reply::on(incoming.stream.socket(), Rc::clone(&site.date)));
-        lent.renew(core::mem::take(&mut request.fields), body_bytes_max);
-        line.lend(lent);
-        true
-    }
-
-    /// Takes back what was lent. Returns how far it is.
-    fn take_back(&mut self, request: &mut Request) -> Progress {
-        let Some(mut reply) = self.line.take_back() else { return Progress::Waiting };
-        request.fields = reply.take_fields();
-        let progress = reply.take_progress();
-        self.reply = Some(reply);
-        progress
-    }
-
-    /// Waits until a parked request is answered, by whomever. Returns whether the client is gone before.
-    async fn wait_parked(&mut self, is_lent: bool) -> bool {
-        let Self { incoming, line, head_timer, site, .. } = self;
-        core::future::poll_fn(|cx| {
-            if line.poll_parked(cx).is_ready() {
-                return Poll::Ready(false);
-            }
-            if incoming.poll_gone(cx).is_ready() {
-                return Poll::Ready(true);
-            }
-            if !incoming.received.is_empty() {
-                // The next request is there already.
-                line.set_wakes();
-            }
-            // When the engine sends the answer, this task learns it with the next request, or when that has not come in time.
-            while is_lent && Pin::new(&mut *head_timer).poll(cx).is_ready() {
-                head_timer.restart(site.limits.head_timeout);
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Sends what the engine could not send of an answer.
-    async fn finish_reply(
-        &mut self,
-        id: RequestId,
-        transport: TransportId,
-        bytes: &[u8],
-        request: &mut Request,
-    ) -> io::Result<Next> {
-        if let Err(problem) = self.write(bytes).await {
-            self.line.request_lost(id, transport.session());
-            return Err(problem);
-        }
-        self.line.flushed(transport);
-        self.end_of_response(true, request).await
     }
 
     /// Completes the handshake of a WebSocket (RFC 6455, section 4.2.2).

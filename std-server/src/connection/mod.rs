@@ -37,7 +37,7 @@ const COMPRESSED_BYTES_MAX: usize = 16 << 20;
 const EMPTY_FRAMES_MAX: u16 = 1_000;
 /// Time a closing connection waits for its peer to close too.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections that linger, from which on a WebSocket that its peer has closed, and on which nothing is left to be read, does not.
+/// Connections that linger, from which on a WebSocket that its peer has closed does not, unless more is known to have come.
 const LINGERING_MAX: usize = 4;
 /// Bytes of an unwanted body that are read and forgotten, so that its connection can be used again.
 const UNREAD_BYTES_MAX: usize = 64 << 10;

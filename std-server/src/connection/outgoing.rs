@@ -15,8 +15,6 @@ use sprat_core::wire::websocket::{Opcode, encode_header};
 use crate::connection::stream::{Stream, send};
 use crate::engine::Packet;
 
-/// The longest packet that is copied behind the head of an answer.
-const HEADED_BYTES_MAX: usize = 512;
 /// Pieces given to the system in one call.
 const SLICES_MAX: usize = 64;
 
@@ -35,13 +33,11 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// With a head that stands before all packets, and before what anybody else sends, and the packets that wait. One that is short
-    /// is in one piece with the head: mostly it is the only one.
+    /// With a head that stands before all packets, and before what anybody else sends, and the packets that wait. The first, an OPEN,
+    /// is short, and in one piece with the head.
     pub(super) fn beginning_with(mut head: Vec<u8>, hand_over: impl FnOnce(&mut dyn FnMut(Packet) -> usize)) -> Self {
         let mut outgoing = Self::default();
-        if outgoing.fill(hand_over) && outgoing.first.len() > HEADED_BYTES_MAX {
-            outgoing.rest.push_front(core::mem::take(&mut outgoing.first));
-        }
+        outgoing.fill(hand_over);
         head.extend_from_slice(&outgoing.first);
         outgoing.first = head.into();
         outgoing.is_begun = true;

@@ -141,6 +141,7 @@ fn serve(
 }
 
 async fn finish(link: &mut Link<impl Endpoint>, end: End) {
+    let is_by_peer = matches!(end, End::ByPeer);
     let code = match end {
         End::ByServer | End::OfLongMessages => None,
         End::ByPeer => {
@@ -165,7 +166,7 @@ async fn finish(link: &mut Link<impl Endpoint>, end: End) {
     };
     // A close frame in the middle of another frame would be garbage.
     if !link.outgoing.is_begun() {
-        close(&mut link.socket, code).await;
+        close(&mut link.socket, code, is_by_peer).await;
     }
 }
 
@@ -446,23 +447,22 @@ fn end_of(error: &Error) -> End {
     }
 }
 
-/// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost: also if the peer's
-/// own close frame has come, because some send on behind it.
-async fn close(socket: &mut WebSocketStream<Judged>, code: Option<CloseCode>) {
+/// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost.
+async fn close(socket: &mut WebSocketStream<Judged>, code: Option<CloseCode>, is_by_peer: bool) {
     let frame = code.map(|code| CloseFrame { code, reason: "".into() });
     let goodbye = async {
         // The peer may be gone already.
-        let is_by_peer = socket.close(frame).await.is_err();
-        if is_by_peer {
+        if socket.close(frame).await.is_err() {
             // The peer closed it: the answer to that waits to be sent.
-            let _ = core::future::poll_fn(|cx| Pin::new(&mut *socket).poll_flush(cx)).await;
+            return core::future::poll_fn(|cx| Pin::new(&mut *socket).poll_flush(cx)).await.is_ok();
         }
-        is_by_peer
+        true
     };
-    let is_by_peer = within(LINGER_TIMEOUT, pin!(goodbye)).await == Some(true);
+    let is_sent = within(LINGER_TIMEOUT, pin!(goodbye)).await == Some(true);
     let stream = &mut socket.get_mut().stream;
-    // RFC 6455, section 5.5.1, wants the connection ended at once. Who sends on nevertheless is waited for, unless many are already.
-    let ends_at_once = is_by_peer && !may_linger() && !stream.is_readable();
+    // RFC 6455, section 5.5.1, wants a connection that the peer has closed ended at once. Some send on nevertheless: as long as few
+    // linger, they are spared a reset.
+    let ends_at_once = is_by_peer && is_sent && !may_linger() && !stream.is_readable();
     if !ends_at_once {
         linger(stream).await;
     }

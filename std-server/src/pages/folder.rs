@@ -174,6 +174,9 @@ fn load(path: PathBuf, metadata: &Metadata, bytes_max: usize, sent: &mut Sent) -
     if bytes.len() > file_bytes_max {
         return Ok(Found::TooLarge);
     }
+    if !sent.takes(bytes.len(), bytes_max) {
+        return Ok(Found::Busy);
+    }
     sent.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (media_type, etag) = (entity::media_type(name), entity::etag(&bytes));

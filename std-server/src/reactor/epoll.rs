@@ -422,20 +422,15 @@ impl Future for Timer {
                 at
             }
         };
-        if let Some(waiting) = &mut self.waiting {
-            let timers = &mut *waiting.reactor.timers.borrow_mut();
+        if let Some(waiting) = &self.waiting {
             // Its place is too late only if it was restarted with less time.
-            let is_in_time = waiting.key.at() <= at;
-            if is_in_time && timers.is_later(waiting.key) && waiting.waker.will_wake(cx.waker()) {
+            let is_good = waiting.key.at() <= at && waiting.waker.will_wake(cx.waker());
+            let is_waiting = waiting.reactor.timers.borrow().is_waiting(waiting.key);
+            if is_waiting && is_good {
                 return Poll::Pending;
             }
-            if !timers.renew(waiting.key, cx.waker()) {
-                if clock::instant() >= at {
-                    return Poll::Ready(());
-                }
-            } else if is_in_time {
-                waiting.waker.clone_from(cx.waker());
-                return Poll::Pending;
+            if !is_waiting && clock::instant() >= at {
+                return Poll::Ready(());
             }
         }
         self.waiting = None;

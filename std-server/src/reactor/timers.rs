@@ -6,7 +6,7 @@ use core::task::Waker;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-/// So many that were given up are forgotten when they are also half of all.
+/// From so many in the queue on, those that were given up are forgotten when they are half of it.
 const FORGOTTEN_MIN: usize = 64;
 
 /// The timers that are waited for.
@@ -66,7 +66,10 @@ impl Timers {
 
     /// Gives a timer up, unless it has been woken. The waker is for the caller to drop: that may do anything.
     pub(super) fn remove(&mut self, key: Key) -> Option<Waker> {
-        let waker = self.waker(key)?.take();
+        if !is_waiting(&self.places, key) {
+            return None;
+        }
+        let waker = self.places[key.place as usize].waker.take();
         self.free.push(key.place);
         if self.queue.len() > FORGOTTEN_MIN.max(2 * self.live()) {
             let places = &self.places;
@@ -75,18 +78,10 @@ impl Timers {
         waker
     }
 
-    /// Whether a timer has not been woken; from now on it wakes `waker`.
-    pub(super) fn renew(&mut self, key: Key, waker: &Waker) -> bool {
-        let kept = self.waker(key);
-        if let Some(kept) = kept.filter(|kept| kept.as_ref().is_none_or(|kept| !kept.will_wake(waker))) {
-            *kept = Some(waker.clone());
-        }
-        is_waiting(&self.places, key)
-    }
-
-    /// Whether it is certain, without a look at its place, that a timer has not been woken.
-    pub(super) fn is_later(&self, key: Key) -> bool {
-        self.fired.is_none_or(|fired| fired < key.at)
+    /// Whether a timer has not been woken.
+    pub(super) fn is_waiting(&self, key: Key) -> bool {
+        // What is later than all that has been woken needs no look at its place.
+        self.fired.is_none_or(|fired| fired < key.at) || is_waiting(&self.places, key)
     }
 
     /// When the first of all is due.
@@ -113,11 +108,6 @@ impl Timers {
     fn live(&self) -> usize {
         self.places.len() - self.free.len()
     }
-
-    fn waker(&mut self, key: Key) -> Option<&mut Option<Waker>> {
-        let place = self.places.get_mut(key.place as usize)?;
-        (place.number == key.number && place.waker.is_some()).then_some(&mut place.waker)
-    }
 }
 
 fn is_waiting(places: &[Place], key: Key) -> bool {
@@ -136,13 +126,12 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut timers = Timers::default();
         let keys: Vec<Key> = (0..1_000).map(|ms| timers.insert(at(ms * 7 % 1_000), Waker::noop().clone())).collect();
-        assert!(timers.pop(at(99)).is_some() && timers.is_later(keys[999]) && !timers.is_later(keys[0]));
+        assert!(timers.pop(at(99)).is_some() && timers.is_waiting(keys[999]) && !timers.is_waiting(keys[0]));
         let given_up = keys.iter().filter(|key| key.at().duration_since(start).as_millis() % 3 != 0);
         assert!(given_up.map(|key| timers.remove(*key)).all(|waker| waker.is_some()));
         assert!(timers.queue.len() <= FORGOTTEN_MIN.max(2 * timers.live()), "{} are not forgotten", timers.queue.len());
         // A new timer in the place of one that was given up is not taken for it.
         let new = timers.insert(at(5_000), Waker::noop().clone());
-        assert!(keys.iter().all(|key| key.place != new.place || !timers.renew(*key, Waker::noop())));
         assert!(keys.iter().filter(|key| key.place == new.place).all(|key| timers.remove(*key).is_none()));
         for ms in (3..1_000).step_by(3) {
             assert_eq!(timers.first(), Some(at(ms)));

@@ -35,13 +35,11 @@ fn a_client_of_a_trusted_proxy_is_counted_no_longer_than_its_poll_waits() {
     let (target, mut poll) = (server.join_polling(), server.connect());
     assert_eq!(poll.ask("GET", &target, &from("198.51.100.7"), "").status(), "200");
     poll.send(request("GET", &target, &from("198.51.100.7"), ""));
-    let mut second = server.connect();
-    while second.ask("GET", "/", &from("198.51.100.7"), "").status() != "503" {
-        second = server.connect();
-    }
+    let status = || server.connect().ask("GET", "/", &from("198.51.100.7"), "").status().to_owned();
+    assert!((0..1_000).any(|_| status() == "503"), "the poll is not counted");
     let _other = server.join();
     assert_eq!(poll.answer().status(), "200");
-    assert_eq!(server.connect().ask("GET", "/", &from("198.51.100.7"), "").status(), "200");
+    assert_eq!(status(), "200");
 }
 
 #[test]
@@ -111,7 +109,7 @@ fn a_head_that_drips_is_cut_and_so_is_who_says_nothing() {
 
 #[test]
 fn who_asks_nothing_after_the_answer_to_a_poll_is_cut_off() {
-    let server = Server::start(&["--head-timeout", "500"]);
+    let server = Server::start(&["--head-timeout", "1000"]);
     let (target, mut others) = (server.join_polling(), Vec::new());
     let mut poll = server.connect();
     assert_eq!(poll.ask("GET", &target, "", "").status(), "200");
