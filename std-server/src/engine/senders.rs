@@ -12,7 +12,7 @@ use std::net::TcpStream;
 use std::rc::Rc;
 
 use sprat_core::time::{Duration as CoreDuration, Instant};
-use sprat_core::{Answer, App, Pressure, TransportId};
+use sprat_core::{Answer, App, Pressure, TransportId, Waiting};
 
 use super::{Caller, Engine, Inner};
 use crate::connection::outgoing::Outgoing;
@@ -275,8 +275,8 @@ impl<A: App> Inner<A> {
             && let Some(response) = answer.response(false)
             && let Some(reply) = &line.reply
             // The session may have ended since, and what waited gone with it.
-            && self.server.has_waiting(transport)
-            && reply.takes(self.server.waiting(transport).body_bytes)
+            && let Waiting { packets: 1.., body_bytes } = self.server.waiting(transport)
+            && reply.takes(body_bytes)
             && let Some(mut reply) = line.reply.take()
         {
             line.answer = None;
@@ -367,7 +367,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::connection::reply::Progress;
-    use crate::engine::LineHandle;
+    use crate::engine::{LineHandle, Signals, WebSocketHandle};
     use crate::reactor;
     use crate::{config, memory};
 
@@ -385,21 +385,39 @@ mod tests {
         Engine::new(server, Clock::start(), &config::Limits::default(), None, None)
     }
 
+    /// A connection that has sent a request.
+    fn ask(engine: &Engine<Nothing>, request: &str) -> LineHandle<Nothing> {
+        let line = engine.line();
+        let Ok(HeadStatus::Complete { head, .. }) = http::parse(request.as_bytes()) else { panic!("a head") };
+        line.request(&head, (Ipv4Addr::LOCALHOST, 1).into());
+        line
+    }
+
+    async fn answer(line: &LineHandle<Nothing>) -> Answer {
+        core::future::poll_fn(|cx| line.poll_answer(cx)).await
+    }
+
     /// A session that has asked for a WebSocket.
     async fn upgraded(engine: &Engine<Nothing>) -> TransportId {
-        let line = engine.line();
-        let request = b"GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
-                        Upgrade: websocket\r\n\r\n";
-        let Ok(HeadStatus::Complete { head, .. }) = http::parse(request) else { panic!("a head") };
-        line.request(&head, (Ipv4Addr::LOCALHOST, 1).into());
-        let answer = core::future::poll_fn(|cx| line.poll_answer(cx)).await;
+        let request = "GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+                       Upgrade: websocket\r\n\r\n";
+        let answer = answer(&ask(engine, request)).await;
         let Answer::Upgrade { transport } = answer else { panic!("{answer:?}") };
         transport
     }
 
-    fn socket() -> Source<TcpStream> {
-        let (ours, _theirs) = UnixStream::pair().expect("a pair");
-        Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream")
+    /// A socket and its other end.
+    fn sockets() -> (Rc<Source<TcpStream>>, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        (Rc::new(Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream")), theirs)
+    }
+
+    fn socket() -> Rc<Source<TcpStream>> {
+        sockets().0
+    }
+
+    async fn signals(websocket: &WebSocketHandle<Nothing>) -> Signals {
+        core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await
     }
 
     #[test]
@@ -407,7 +425,7 @@ mod tests {
         let test = async {
             let engine = engine();
             let transport = upgraded(&engine).await;
-            let websocket = engine.attach(transport, Rc::new(socket()));
+            let websocket = engine.attach(transport, socket());
             let queues = |engine: &Engine<Nothing>| {
                 let senders = &engine.inner.borrow().senders;
                 (senders.speakers.len(), senders.listeners.len())
@@ -415,8 +433,7 @@ mod tests {
             for _ in 0..3 {
                 engine.inner.borrow_mut().wake(transport, Caller::Nobody);
                 engine.inner.borrow_mut().wake(transport, Caller::WebSocket(transport));
-                let signals = core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
-                assert!(!signals.wake, "the engine sends");
+                assert!(!signals(&websocket).await.wake, "the engine sends");
             }
             assert_eq!(queues(&engine), (1, 1));
             // Who speaks does not wait for those who listen.
@@ -424,8 +441,7 @@ mod tests {
             assert_eq!(queues(&engine), (0, 1));
             engine.inner.borrow_mut().serve_some(Queue::Listeners);
             assert_eq!(queues(&engine), (0, 0));
-            let signals = core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
-            assert!(signals.wake, "it was not free: its task sends");
+            assert!(signals(&websocket).await.wake, "it was not free: its task sends");
         };
         reactor::block_on(test).expect("a reactor");
     }
@@ -437,8 +453,8 @@ mod tests {
             let mut websockets = Vec::new();
             for at in 0..3 * SENDERS_AT_ONCE {
                 let transport = upgraded(&engine).await;
-                let websocket = engine.attach(transport, Rc::new(socket()));
-                core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
+                let websocket = engine.attach(transport, socket());
+                signals(&websocket).await;
                 let caller = if at == 0 { Caller::Nobody } else { Caller::WebSocket(transport) };
                 engine.inner.borrow_mut().wake(transport, caller);
                 websockets.push(websocket);
@@ -458,10 +474,9 @@ mod tests {
             let mut websockets = Vec::new();
             for _ in 0..SENDERS_AT_ONCE {
                 let transport = upgraded(&engine).await;
-                let (ours, theirs) = UnixStream::pair().expect("a pair");
-                let socket = Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream");
-                let websocket = engine.attach(transport, Rc::new(socket));
-                core::future::poll_fn(|cx| Poll::Ready(websocket.take_signals(cx))).await;
+                let (socket, theirs) = sockets();
+                let websocket = engine.attach(transport, socket);
+                signals(&websocket).await;
                 websocket.take_packets(usize::MAX, |_open| 0);
                 websocket.flushed();
                 websocket.set_free(true);
@@ -508,7 +523,7 @@ mod tests {
     }
 
     /// A poll that waits, of whose answer the engine may send the rest, and the client's end of its connection.
-    struct Waiting {
+    struct Parked {
         line: LineHandle<Nothing>,
         client: UnixStream,
         session: SessionId,
@@ -517,18 +532,10 @@ mod tests {
     }
 
     fn get(engine: &Engine<Nothing>, sid: &str) -> LineHandle<Nothing> {
-        let line = engine.line();
-        let request = format!("GET /?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n");
-        let Ok(HeadStatus::Complete { head, .. }) = http::parse(request.as_bytes()) else { panic!("a head") };
-        line.request(&head, (Ipv4Addr::LOCALHOST, 1).into());
-        line
+        ask(engine, &format!("GET /?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\n\r\n"))
     }
 
-    async fn answer(line: &LineHandle<Nothing>) -> Answer {
-        core::future::poll_fn(|cx| line.poll_answer(cx)).await
-    }
-
-    impl Waiting {
+    impl Parked {
         async fn begin(engine: &Engine<Nothing>) -> Self {
             let first = get(engine, "");
             let Answer::Packets { transport } = answer(&first).await else { panic!("a handshake") };
@@ -542,9 +549,8 @@ mod tests {
             let sid = open.split('"').nth(3).expect("an id").to_owned();
             let line = get(engine, &sid);
             let Answer::Park { session } = answer(&line).await else { panic!("nothing is there") };
-            let (ours, client) = UnixStream::pair().expect("a pair");
-            let socket = Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream");
-            line.lend(Reply::on(Rc::new(socket), Rc::default()));
+            let (socket, client) = sockets();
+            line.lend(Reply::on(socket, Rc::default()));
             let woken = Arc::new(Woken::default());
             let waker = Waker::from(Arc::clone(&woken));
             assert!(line.poll_parked(&Context::from_waker(&waker)).is_pending());
@@ -577,7 +583,7 @@ mod tests {
     fn a_poll_is_answered_while_its_task_sleeps() {
         let test = async {
             let engine = engine();
-            let mut poll = Waiting::begin(&engine).await;
+            let mut poll = Parked::begin(&engine).await;
             poll.send(&engine, "one");
             poll.send(&engine, "two");
             serve(&engine);
@@ -598,7 +604,7 @@ mod tests {
     fn what_cannot_be_sent_of_an_answer_is_left_to_its_task() {
         let test = async {
             let engine = engine();
-            let poll = Waiting::begin(&engine).await;
+            let poll = Parked::begin(&engine).await;
             let socket = poll.line.take_back().expect("what was lent");
             while crate::connection::stream::send(socket.socket(), &[0; 4_096]).is_ok() {}
             poll.line.lend(socket);
@@ -618,7 +624,7 @@ mod tests {
     fn a_long_answer_and_one_whose_session_has_ended_are_left_to_the_task() {
         let test = async {
             let engine = engine();
-            let (long, ended) = (Waiting::begin(&engine).await, Waiting::begin(&engine).await);
+            let (long, ended) = (Parked::begin(&engine).await, Parked::begin(&engine).await);
             long.send(&engine, &"x".repeat(2_000));
             ended.send(&engine, "one");
             let _parked = get(&engine, &ended.sid);
@@ -641,7 +647,7 @@ mod tests {
             let transport = upgraded(&engine).await;
             let woken = Arc::new(Woken::default());
             let waker = Waker::from(Arc::clone(&woken));
-            let first = engine.attach(transport, Rc::new(socket()));
+            let first = engine.attach(transport, socket());
             first.take_signals(&Context::from_waker(&waker));
             {
                 let inner = &mut *engine.inner.borrow_mut();
@@ -649,7 +655,7 @@ mod tests {
                 inner.wake_to_close(transport);
                 assert_eq!((woken.0.load(Ordering::Relaxed), inner.senders.waiting()), (0, 1));
             }
-            let second = engine.attach(transport, Rc::new(socket()));
+            let second = engine.attach(transport, socket());
             assert_eq!(woken.0.load(Ordering::Relaxed), 1);
             drop((first, second));
         };

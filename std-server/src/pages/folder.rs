@@ -27,25 +27,24 @@ const REMEMBERED_FILES: usize = 256;
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
-    /// Bytes of all files that are being sent.
-    bytes_max: usize,
     /// The lock also keeps reading to one thread at a time.
     sent: Arc<Mutex<Sent>>,
 }
 
 /// Files that somebody is being sent now: all receivers of one share it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sent {
     files: BTreeMap<PathBuf, Weak<File>>,
     /// The bytes of these, and of others that have changed since.
     bytes: Arc<AtomicUsize>,
+    bytes_max: usize,
 }
 
 impl Sent {
     /// Whether there is room for a file of this length. What is left when large ones are being sent is enough for small ones.
-    fn takes(&self, len: usize, bytes_max: usize) -> bool {
-        let reserve = if len > bytes_max / LARGE_FILE_SHARE { bytes_max / 4 } else { 0 };
-        self.bytes.load(Ordering::Relaxed).saturating_add(len) <= bytes_max - reserve
+    fn takes(&self, len: usize) -> bool {
+        let reserve = if len > self.bytes_max / LARGE_FILE_SHARE { self.bytes_max / 4 } else { 0 };
+        self.bytes.load(Ordering::Relaxed).saturating_add(len) <= self.bytes_max - reserve
     }
 }
 
@@ -55,14 +54,15 @@ impl Folder {
         if !root.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, "not a folder"));
         }
-        Ok(Self { root, bytes_max, sent: Arc::default() })
+        let sent = Sent { files: BTreeMap::new(), bytes: Arc::default(), bytes_max };
+        Ok(Self { root, sent: Arc::new(Mutex::new(sent)) })
     }
 
     /// Looks for a file off the server's thread.
     pub(super) async fn find(&self, path: PagePath) -> Found {
-        let (root, bytes_max) = (self.root.clone(), self.bytes_max);
+        let root = self.root.clone();
         let mut sent = self.sent.lock_arc().await;
-        smol::unblock(move || find(&root, &path, bytes_max, &mut sent)).await
+        smol::unblock(move || find(&root, &path, &mut sent)).await
     }
 }
 
@@ -112,11 +112,9 @@ impl File {
     }
 }
 
-fn find(root: &Path, path: &PagePath, bytes_max: usize, sent: &mut Sent) -> Found {
+fn find(root: &Path, path: &PagePath, sent: &mut Sent) -> Found {
     match locate(root, path) {
-        Ok(Some(Place::File(file, metadata))) => {
-            load(file, &metadata, bytes_max, sent).unwrap_or_else(Found::Unreadable)
-        }
+        Ok(Some(Place::File(file, metadata))) => load(file, &metadata, sent).unwrap_or_else(Found::Unreadable),
         Ok(Some(Place::Folder)) => Found::Folder,
         Ok(None) => Found::Nothing,
         Err(problem) if is_nothing(problem.kind()) => Found::Nothing,
@@ -156,16 +154,16 @@ fn locate(root: &Path, path: &PagePath) -> io::Result<Option<Place>> {
 }
 
 /// Reads a file unless somebody is being sent the same version of it already.
-fn load(path: PathBuf, metadata: &Metadata, bytes_max: usize, sent: &mut Sent) -> io::Result<Found> {
+fn load(path: PathBuf, metadata: &Metadata, sent: &mut Sent) -> io::Result<Found> {
     let version = (metadata.len(), metadata.modified().ok());
     if let Some(file) = sent.files.get(&path).and_then(Weak::upgrade).filter(|file| file.version == version) {
         return Ok(Found::File(file));
     }
-    let file_bytes_max = MAX_FILE_BYTES.min(bytes_max / 4 * 3);
+    let file_bytes_max = MAX_FILE_BYTES.min(sent.bytes_max / 4 * 3);
     let Some(len) = usize::try_from(metadata.len()).ok().filter(|len| *len <= file_bytes_max) else {
         return Ok(Found::TooLarge);
     };
-    if !sent.takes(len, bytes_max) {
+    if !sent.takes(len) {
         return Ok(Found::Busy);
     }
     let mut bytes = Vec::with_capacity(len);
@@ -174,7 +172,7 @@ fn load(path: PathBuf, metadata: &Metadata, bytes_max: usize, sent: &mut Sent) -
     if bytes.len() > file_bytes_max {
         return Ok(Found::TooLarge);
     }
-    if !sent.takes(bytes.len(), bytes_max) {
+    if !sent.takes(bytes.len()) {
         return Ok(Found::Busy);
     }
     sent.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
