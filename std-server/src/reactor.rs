@@ -4,6 +4,8 @@
 //! else is asked of the system for it. Elsewhere it is [`portable`], smol's own reactor. Both have the same items.
 
 #[cfg(target_os = "linux")]
+mod coalescing;
+#[cfg(target_os = "linux")]
 mod epoll;
 #[cfg(any(not(target_os = "linux"), test))]
 #[cfg_attr(target_os = "linux", expect(dead_code, reason = "used on other systems; here it is only kept compiling"))]

@@ -62,6 +62,7 @@ impl Batch {
                 }
             }
         }
+        socket.get_ref().stream.has_read(usize::from(batch.first.is_some()) + batch.rest.len());
         batch
     }
 

@@ -107,6 +107,11 @@ impl Stream {
         self.source.poll_write(cx, send)
     }
 
+    /// Says how many messages were read at once.
+    pub(crate) fn has_read(&self, messages: usize) {
+        self.source.has_read(messages);
+    }
+
     /// Whether the system has said that there is something to read.
     pub(crate) fn is_readable(&self) -> bool {
         self.source.is_readable()

@@ -24,6 +24,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
 
+use super::coalescing::{self, Coalescing, PunctualWaits};
 use super::timers::{Key, Timers};
 use crate::clock;
 
@@ -40,6 +41,7 @@ std::thread_local! {
 /// Runs a future, and whatever it waits for, to its end.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let reactor = Rc::new(Reactor::new()?);
+    let punctual = PunctualWaits::begin();
     let before = REACTOR.replace(Some(Rc::clone(&reactor)));
     let waker = Waker::from(Arc::clone(&reactor.wakeup));
     let mut cx = Context::from_waker(&waker);
@@ -55,6 +57,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
         }
     };
     REACTOR.set(before);
+    drop(punctual);
     result
 }
 
@@ -63,6 +66,7 @@ struct Reactor {
     wakeup: Arc<Wakeup>,
     interests: RefCell<Interests>,
     timers: RefCell<Timers>,
+    coalescing: RefCell<Coalescing>,
 }
 
 /// What tasks wait for, by the number that epoll knows it by.
@@ -116,7 +120,13 @@ impl Reactor {
             state: AtomicU8::new(RUNNING),
         };
         epoll::add(&epoll, &wakeup.event, EventData::new_u64(WAKEUP), EventFlags::IN | EventFlags::ET)?;
-        Ok(Self { epoll, wakeup: Arc::new(wakeup), interests: RefCell::default(), timers: RefCell::default() })
+        Ok(Self {
+            epoll,
+            wakeup: Arc::new(wakeup),
+            interests: RefCell::default(),
+            timers: RefCell::default(),
+            coalescing: RefCell::default(),
+        })
     }
 
     fn current() -> Option<Rc<Self>> {
@@ -126,6 +136,9 @@ impl Reactor {
     /// Waits for the next events, unless the tasks have something to do, and wakes who waits for them.
     fn turn(&self) -> io::Result<()> {
         let may_sleep = self.wakeup.may_sleep();
+        if self.coalescing.borrow_mut().look() && may_sleep {
+            coalescing::wait();
+        }
         let timeout = if may_sleep { self.timeout() } else { Some(Duration::ZERO) };
         let timeout =
             timeout.map(|duration| Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
@@ -296,6 +309,11 @@ impl<T> Source<T> {
     /// Says that a read has found less than it had room for: before the next one there has to be an event.
     pub(crate) fn drained(&self) {
         self.with(|interest| interest.read.is_ready = interest.is_ended);
+    }
+
+    /// Says how many messages were read at once.
+    pub(crate) fn has_read(&self, messages: usize) {
+        self.reactor.coalescing.borrow_mut().note(self.number, messages);
     }
 
     /// Reads by `read` when there is something.

@@ -62,6 +62,9 @@ impl<T> Source<T> {
     /// Says that a read has found less than it had room for. smol's reactor has no use for that.
     pub(crate) const fn drained(&self) {}
 
+    /// Says how many messages were read at once. smol's reactor has no use for that.
+    pub(crate) const fn has_read(&self, _messages: usize) {}
+
     /// Reads by `read` when there is something.
     pub(crate) fn poll_read<R>(
         &self,
