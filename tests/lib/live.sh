@@ -114,6 +114,11 @@ rust_client_tests() {
         cargo test --locked --manifest-path "$root/tests/rust/Cargo.toml" || bad=1
 }
 
+# Prints a check for each case that is passed or failed; those about compression are counted in its last line alone.
+step_autobahn() {
+    bash "$root/tests/autobahn/run"
+}
+
 step_figures() {
     release_binary
     SPRAT_COMMAND=$binary PYTHONDONTWRITEBYTECODE=1 "$(python_command)" "$root/tests/figures"

@@ -32,6 +32,7 @@ step firmware short tests 1800 "cc node chromium qemu thumb" "the chat on a Cort
 step figures short checks 600 "cc python" "size of the binary, memory idle and per client, size of page and client"
 step judges long tests 1800 "cc node chromium python" "the tests of page and Python pass against the official server"
 step third long tests 1800 "cc node openssl" "rust_socketio, a client of other people, against the official server and Sprat"
+step autobahn long tests 1800 "cc python" "Autobahn's testsuite for WebSocket, all its cases, against a bare echo; a naive one has to fail"
 step mutants long checks 3600 "cc python" "the tests fail on a server that is wrong on purpose"
 step libfuzzer long checks 7200 "cc cxx nightly" "libFuzzer on each fuzz target, which sees what an input reaches (FUZZ_SECONDS each, 300)"
 step deny long checks 600 "deny" "licences, sources and versions of dependencies, and advisories where their database is reachable"
