@@ -10,12 +10,11 @@ use core::time::Duration;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use log::LevelFilter;
-use sprat_core::{Parser, Transports};
-
 pub use cidr::Cidr;
 pub use limits::Limits;
+pub use log::LevelFilter;
 use options::Setting;
+pub use sprat_core::{Parser, Transports};
 pub use values::{EnginePath, ListenAddr, ValueProblem};
 
 pub use crate::connection::cookie::Cookie;
