@@ -13,6 +13,8 @@ mod portable;
 #[cfg(target_os = "linux")]
 mod timers;
 
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use epoll::is_coalescing;
 #[cfg(target_os = "linux")]
 pub(crate) use epoll::{Source, Timer, block_on};
 #[cfg(not(target_os = "linux"))]

@@ -44,6 +44,12 @@ impl Coalescing {
         self.last = Some((self.looks, client));
     }
 
+    /// Whether the next look is waited for.
+    #[cfg(test)]
+    pub(super) const fn is_on(&self) -> bool {
+        self.looks < self.end
+    }
+
     /// Counts a look at the sockets. Whether to wait before it.
     pub(super) const fn look(&mut self) -> bool {
         self.looks += 1;

@@ -61,6 +61,12 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     result
 }
 
+/// Whether the reactor of this thread waits a moment before it looks at its sockets.
+#[cfg(test)]
+pub(crate) fn is_coalescing() -> bool {
+    Reactor::current().is_some_and(|reactor| reactor.coalescing.borrow().is_on())
+}
+
 struct Reactor {
     epoll: OwnedFd,
     wakeup: Arc<Wakeup>,
