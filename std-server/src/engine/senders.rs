@@ -185,6 +185,14 @@ impl<A: App> Inner<A> {
         }
     }
 
+    /// Who has said something and waits among the listeners does so no longer: the core says only once that something is there, and
+    /// what was first may have been a broadcast.
+    pub(super) fn hurry(&mut self, transport: TransportId) {
+        if self.websocket(transport).is_some_and(|websocket| websocket.is_listener) {
+            self.enlist(transport, Queue::Speakers);
+        }
+    }
+
     /// Has the answer that is there for a connection sent, or its task woken to do so: at once, or when it is its turn.
     pub(super) fn bring_answer(&mut self, index: u32) {
         let may_wake = self.may_wake();
@@ -463,6 +471,27 @@ mod tests {
             core::future::poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx).is_ready())).await;
             let senders = &engine.inner.borrow().senders;
             assert_eq!((senders.speakers.len(), senders.listeners.len()), (0, 0));
+        };
+        reactor::block_on(test).expect("a reactor");
+    }
+
+    #[test]
+    fn who_speaks_does_not_wait_as_a_listener() {
+        let test = async {
+            let engine = engine();
+            let mut websockets = Vec::new();
+            for _ in 0..=SENDERS_AT_ONCE {
+                let transport = upgraded(&engine).await;
+                let websocket = engine.attach(transport, socket());
+                signals(&websocket).await;
+                engine.inner.borrow_mut().wake(transport, Caller::Nobody);
+                websockets.push(websocket);
+            }
+            let last = websockets.last().expect("some");
+            last.message(Message::Text("4x"));
+            last.end_turn();
+            let senders = &engine.inner.borrow().senders;
+            assert_eq!((senders.speakers.len(), senders.listeners.len()), (1, 1 + SENDERS_AT_ONCE));
         };
         reactor::block_on(test).expect("a reactor");
     }

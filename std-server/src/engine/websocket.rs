@@ -130,6 +130,7 @@ impl<A: App> WebSocketHandle<A> {
         let inner = &mut *self.engine.inner.borrow_mut();
         if core::mem::take(&mut inner.is_unscheduled) {
             inner.schedule();
+            inner.hurry(self.transport);
         }
         inner.serve_few_senders();
     }
