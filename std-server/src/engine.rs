@@ -2,6 +2,7 @@
 //!
 //! Everything runs on one thread, so a connection calls the server directly: no lock, no channel, no copy in between.
 
+mod hold;
 mod line;
 mod senders;
 mod websocket;
@@ -29,9 +30,10 @@ use crate::io::Handshakes;
 use crate::memory::{Host, SharedText};
 use crate::reactor;
 
+pub(crate) use hold::Hold;
 pub(crate) use line::LineHandle;
 use senders::Senders;
-pub(crate) use senders::{Hold, WRITE_BATCH_BYTES};
+pub(crate) use senders::WRITE_BATCH_BYTES;
 use websocket::WebSocket;
 pub(crate) use websocket::{Signals, WebSocketHandle};
 

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::{Error, Message};
 use smol::stream::Stream as _;
+use sprat_core::time::Instant;
 
 use crate::connection::judged::Judged;
 
@@ -23,6 +24,8 @@ pub(super) struct Batch {
     first: Option<Message>,
     rest: VecDeque<Message>,
     pub(super) stop: Stop,
+    /// Since when its messages have had to wait for others to be sent what was said before.
+    pub(super) held_since: Option<Instant>,
 }
 
 /// Why no more were read.
@@ -39,7 +42,7 @@ pub(super) enum Stop {
 impl Batch {
     /// Reads what has come, or as much of it as is read before the others get their turn.
     pub(super) fn read(socket: &mut WebSocketStream<Judged>, cx: &mut Context<'_>) -> Self {
-        let mut batch = Self { first: None, rest: VecDeque::new(), stop: Stop::Turn };
+        let mut batch = Self { first: None, rest: VecDeque::new(), stop: Stop::Turn, held_since: None };
         let mut left = MESSAGES_MAX;
         while left > 0 {
             match Pin::new(&mut *socket).poll_next(cx) {
@@ -75,6 +78,12 @@ impl Batch {
             }
             self.rest.push_back(message);
         }
+    }
+
+    /// How many bytes the next message is that is brought to others; a ping is for nobody.
+    pub(super) fn next_len(&self) -> Option<usize> {
+        let message = self.first.as_ref().or_else(|| self.rest.front())?;
+        Some(if message.is_text() || message.is_binary() { message.len() } else { 0 })
     }
 
     pub(super) fn next(&mut self) -> Option<Message> {

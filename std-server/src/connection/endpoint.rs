@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use sprat_core::error::PeerError;
+use sprat_core::time::Instant;
 use sprat_core::{App, CloseReason, Pressure, app};
 
 use crate::connection::outgoing::Outgoing;
@@ -52,6 +53,11 @@ pub(super) trait Endpoint {
 
     /// Does what remains when all messages that were read are brought, and sends to others what has come of them, if they are few.
     fn end_turn(&self) {}
+
+    /// What is to be waited for before a message of so many bytes is brought, which waits since then.
+    fn hold_before(&self, _bytes: usize, _since: &mut Option<Instant>) -> Option<Hold> {
+        None
+    }
 
     /// What is to be waited for after messages of so many bytes that brought about so much.
     fn hold(&self, _pressure: Pressure, _bytes: usize) -> Option<Hold> {
@@ -108,6 +114,10 @@ impl<A: App> Endpoint for WebSocketHandle<A> {
 
     fn end_turn(&self) {
         Self::end_turn(self);
+    }
+
+    fn hold_before(&self, bytes: usize, since: &mut Option<Instant>) -> Option<Hold> {
+        Self::hold_before(self, bytes, since)
     }
 
     fn hold(&self, pressure: Pressure, bytes: usize) -> Option<Hold> {

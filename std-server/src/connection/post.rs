@@ -11,6 +11,7 @@ use crate::connection::http::Connection;
 use crate::connection::pause::Pause;
 use crate::connection::request::Request;
 use crate::connection::{BODY_PART_PACKETS, within};
+use crate::engine::Hold;
 use crate::logging::{Notice, notice};
 use crate::reactor::Timer;
 
@@ -62,7 +63,7 @@ impl<A: App> Connection<A> {
         match brought {
             Ok((pressure, bytes)) => {
                 // The answer comes when more may be sent.
-                self.hold(pressure, bytes).await;
+                self.wait_after(pressure, bytes).await;
                 Ok(())
             }
             Err(problem) => {
@@ -88,13 +89,15 @@ impl<A: App> Connection<A> {
                 rest.iter().enumerate().filter(|(_, byte)| is_separator(byte)).nth(BODY_PART_PACKETS - 1)
         {
             packets -= BODY_PART_PACKETS;
+            self.wait_before(end).await;
             let pressure = self.line.body_part(id, session, &rest[..end]);
-            self.hold(pressure, end).await;
+            self.wait_after(pressure, end).await;
             self.slow_down(self.line.charge(session, BODY_PART_PACKETS, end)).await?;
             smol::future::yield_now().await;
             rest = &rest[end + 1..];
         }
         self.slow_down(self.line.charge(session, packets, rest.len())).await?;
+        self.wait_before(rest.len()).await;
         Ok((self.line.body(id, session, Some(rest)), rest.len()))
     }
 
@@ -114,12 +117,24 @@ impl<A: App> Connection<A> {
         smol::future::or(waited, cut).await
     }
 
-    /// Lets wait who sends more than others get, for a moment.
-    async fn hold(&self, pressure: Pressure, bytes: usize) {
-        let engine = &self.site.engine;
-        if let Some(hold) = engine.hold(pressure, bytes) {
-            let mut pause = Pause::new(Duration::ZERO, Some(hold));
-            core::future::poll_fn(|cx| pause.poll(cx, |hold| engine.is_held(hold))).await;
+    /// Lets packets wait that might be too much for others, for a moment.
+    async fn wait_before(&self, bytes: usize) {
+        let mut since = None;
+        while let Some(hold) = self.site.engine.hold_before(bytes, &mut since) {
+            self.wait_for(hold).await;
         }
+    }
+
+    /// Lets wait who sends more than others get, for a moment.
+    async fn wait_after(&self, pressure: Pressure, bytes: usize) {
+        if let Some(hold) = self.site.engine.hold(pressure, bytes) {
+            self.wait_for(hold).await;
+        }
+    }
+
+    async fn wait_for(&self, hold: Hold) {
+        let engine = &self.site.engine;
+        let mut pause = Pause::new(Duration::ZERO, Some(hold));
+        core::future::poll_fn(|cx| pause.poll(cx, |hold| engine.is_held(hold))).await;
     }
 }

@@ -251,8 +251,14 @@ impl<E: Endpoint> Link<E> {
         let mut batch = self.unbrought.take().map_or_else(|| Batch::read(&mut self.socket, cx), |batch| *batch);
         let mut pressure = Pressure::None;
         self.endpoint.read_wall_clock();
-        while let Some(message) = batch.next() {
-            pressure = pressure.max(self.bring(message));
+        while let Some(len) = batch.next_len() {
+            if len > 0
+                && let Some(hold) = self.endpoint.hold_before(len, &mut batch.held_since)
+            {
+                self.pause = Some(Box::new(Pause::new(Duration::ZERO, Some(hold))));
+            } else if let Some(message) = batch.next() {
+                pressure = pressure.max(self.bring(message));
+            }
             if self.pause.is_some() {
                 if let Stop::Nothing = batch.stop {
                     // Until it is over, more may have come.

@@ -11,8 +11,7 @@ use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::rc::Rc;
 
-use sprat_core::time::{Duration as CoreDuration, Instant};
-use sprat_core::{Answer, App, Pressure, TransportId, Waiting};
+use sprat_core::{Answer, App, TransportId, Waiting};
 
 use super::{Caller, Engine, Inner};
 use crate::connection::outgoing::Outgoing;
@@ -35,7 +34,7 @@ pub(super) struct Senders {
     /// The others.
     listeners: VecDeque<Recipient>,
     /// How many have left `listeners` since the beginning.
-    served: u64,
+    pub(super) served: u64,
     waker: Option<Waker>,
     /// Empty, and used again.
     batch: Vec<Sending>,
@@ -66,7 +65,7 @@ impl Senders {
     }
 
     /// How many wait who have not said anything.
-    fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.listeners.len()
     }
 
@@ -77,20 +76,6 @@ impl Senders {
         }
     }
 }
-
-/// What is waited for before more is read of a client who says more to others than is sent to them, or taken by them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hold {
-    /// So many are served: as many as waited when it began.
-    served: u64,
-    /// Until then, that those whose outboxes are more than half full take some of it.
-    until: Option<Instant>,
-}
-
-/// How long nothing is read of a client at most because others do not take what it has sent them: those who do notice it as a pause.
-const HOLD_MAX: CoreDuration = CoreDuration::from_ms(10);
-/// So many bytes of a message make it a millisecond longer, up to a second.
-const HOLD_BYTES_PER_MS: usize = 8 << 10;
 
 /// What is being sent to one of them.
 #[derive(Debug)]
@@ -146,27 +131,6 @@ impl<A: App> Engine<A> {
                 pause = Some(Timer::after(Duration::ZERO));
             }
         }
-    }
-
-    /// What is to be waited for after messages of so many bytes that brought about so much.
-    pub(crate) fn hold(&self, pressure: Pressure, bytes: usize) -> Option<Hold> {
-        let inner = &*self.inner.borrow();
-        let more = CoreDuration::from_ms((bytes / HOLD_BYTES_PER_MS).min(1_000) as u64);
-        let until = (pressure == Pressure::Crowded).then(|| inner.now.instant + HOLD_MAX + more);
-        let hold = Hold { served: inner.senders.served + inner.senders.waiting() as u64, until };
-        (pressure > Pressure::None).then_some(hold)
-    }
-
-    /// Whether it is to be waited for on.
-    pub(crate) fn is_held(&self, hold: &Hold) -> bool {
-        let inner = &mut *self.inner.borrow_mut();
-        if inner.senders.served < hold.served {
-            return true;
-        }
-        hold.until.is_some_and(|until| {
-            inner.read_instant();
-            inner.now.instant < until && inner.server.is_crowded(inner.now.instant)
-        })
     }
 }
 

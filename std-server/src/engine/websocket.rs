@@ -7,10 +7,12 @@ use std::rc::Rc;
 
 use sprat_core::app;
 use sprat_core::error::PeerError;
+use sprat_core::time::Instant;
 use sprat_core::{App, CloseReason, Input, Pressure, TransportId};
 
+use super::hold::Hold;
 use super::line::keep_waker;
-use super::senders::{Hold, Queue};
+use super::senders::Queue;
 use super::{Caller, Engine, Inner, Packet};
 use crate::clock;
 use crate::connection::outgoing::Outgoing;
@@ -150,6 +152,11 @@ impl<A: App> WebSocketHandle<A> {
         }
         let wait = inner.clients.charge_message(self.transport.session(), message, inner.now.instant);
         (wait, inner.server.pressure())
+    }
+
+    /// As [`Engine::hold_before`].
+    pub(crate) fn hold_before(&self, bytes: usize, since: &mut Option<Instant>) -> Option<Hold> {
+        self.engine.hold_before(bytes, since)
     }
 
     /// As [`Engine::hold`].
