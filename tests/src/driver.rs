@@ -227,6 +227,18 @@ impl<A: App, M: Memory> Driver<A, M> {
         self.input(Input::Message { transport, message: Message::Text(text) });
     }
 
+    /// Texts come on a WebSocket, all before anything is sent on it.
+    pub fn send_together(&mut self, line: Line, texts: &[&str]) {
+        let transport = self.transport(line);
+        for text in texts {
+            self.input_only(Input::Message { transport, message: Message::Text(text) });
+            while let Some(output) = self.server.poll() {
+                self.output(output);
+            }
+        }
+        self.turn();
+    }
+
     /// Bytes come on a WebSocket.
     pub fn send_binary(&mut self, line: Line, bytes: &[u8]) {
         let transport = self.transport(line);

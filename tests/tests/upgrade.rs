@@ -19,6 +19,18 @@ fn a_probe_is_answered_and_the_websocket_takes_over() {
 }
 
 #[test]
+fn a_probe_is_answered_first_though_the_websocket_has_taken_over() {
+    let mut bench = Bench::plain();
+    let (sid, _) = bench.connect_polling();
+    let probe = bench.probe(&sid);
+    let line = bench.line(probe);
+    bench.send_together(line, &["2probe", "5", r#"42["echo",1]"#]);
+    let expected = ["3probe", r#"42["echo",1]"#].map(|text| Frame::Text(text.into()));
+    assert_eq!(bench.all(line), expected);
+    assert_eq!(bench.all(line), []);
+}
+
+#[test]
 fn every_poll_is_answered_with_noop_within_100_ms_of_the_probe() {
     let mut bench = Bench::plain();
     let (sid, _) = bench.connect_polling();

@@ -217,9 +217,12 @@ impl<M: Memory> Engine<M> {
     pub(crate) fn next(&mut self, transport: TransportId, budget_bytes: usize) -> Option<Outgoing> {
         let index = self.find_transport(transport)?;
         let session = &mut self.sessions[index];
+        // The WebSocket may have taken over before it was sent its answer.
+        if transport.lane != TransportId::POLLING && core::mem::take(&mut session.probe_answer_due) {
+            return Some(Outgoing { packet: OutgoingPacket::Static("3probe"), more: false, compress: true });
+        }
         if session.is_probe(transport.lane) {
-            let due = core::mem::take(&mut session.probe_answer_due);
-            return due.then_some(Outgoing { packet: OutgoingPacket::Static("3probe"), more: false, compress: true });
+            return None;
         }
         let at = session.outbox.waiting;
         if at == NONE {
