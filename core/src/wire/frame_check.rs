@@ -103,6 +103,14 @@ impl FrameChecker {
         matches!(self.place, Place::Header(_, 0)) && self.message.is_none()
     }
 
+    /// Whether the last byte belongs to a message of several frames, or to a frame in between.
+    pub const fn is_in_pieces(&self) -> bool {
+        match self.place {
+            Place::Payload(Payload { fin, opcode: Opcode::Binary | Opcode::Text, .. }) => !fin,
+            Place::Closed | Place::Header(..) | Place::Payload(_) => self.message.is_some(),
+        }
+    }
+
     /// Judges some bytes, at most to the end of a frame, and returns the others.
     fn step<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], PeerError> {
         match self.place {

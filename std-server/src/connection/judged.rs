@@ -55,6 +55,10 @@ impl AsyncRead for Judged {
         if judged.wrong.is_none() {
             let len = ready!(Pin::new(&mut judged.stream).poll_read(cx, buffer))?;
             let good_len = judged.judge(&buffer[..len]);
+            if judged.checker.is_in_pieces() {
+                // Once in tungstenite's buffer, which keeps the size of the first piece, and once with the other pieces.
+                judged.stream.count(len, cx);
+            }
             if good_len > 0 || judged.wrong.is_none() {
                 return Poll::Ready(Ok(good_len));
             }

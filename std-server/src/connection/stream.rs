@@ -88,6 +88,11 @@ impl Stream {
         self.partial.settle();
     }
 
+    /// Counts bytes that are held beside those that were read.
+    pub(super) fn count(&mut self, len: usize, cx: &Context<'_>) {
+        self.partial.add(len, cx);
+    }
+
     /// Waits until what has come must go, to make room for what others send.
     pub(crate) async fn until_cut(&self) {
         core::future::poll_fn(|cx| self.partial.poll_cut(cx)).await;

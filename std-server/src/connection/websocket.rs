@@ -93,6 +93,8 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
         .max_frame_size(Some(message_bytes_max));
     let mut stream = Judged::new(stream);
     received.truncate(stream.judge(&received));
+    // tungstenite keeps it, and with it the room that a long head has taken.
+    received.shrink_to_fit();
     WebSocketStream::from_partially_read(stream, received, Role::Server, Some(config)).await
 }
 

@@ -275,6 +275,21 @@ fn of_too_many_messages_in_part_the_first_is_cut_off() {
 }
 
 #[test]
+fn what_comes_in_pieces_counts_twice() {
+    let server = Server::start(&["--max-incoming", "200000"]);
+    let mut first = server.join();
+    // Without FIN it is the first of several frames (RFC 6455, section 5.4).
+    first.frame(0x02, [0; 80_000]);
+    let mut watcher = server.join();
+    watcher.echo(1);
+    // Both together are less than the limit, and all that is held is more.
+    let mut second = server.join();
+    second.send(&frame(TEXT, [b'x'; 90_000])[..80_000]);
+    assert!(first.ends());
+    server.logged("cut: all that has come in part is too much");
+}
+
+#[test]
 fn who_is_refused_or_cut_off_is_in_the_log_with_the_reason() {
     let server = Server::start(&["--max-clients", "2", "--max-payload", "1000", "--connect-timeout", "500"]);
     let _inside = server.join();
