@@ -45,6 +45,7 @@ enum State {
     TrailerLf,
     TrailerLine,
     TrailerLineStart,
+    TrailerName,
 }
 
 impl Default for ChunkedDecoder {
@@ -120,9 +121,11 @@ impl ChunkedDecoder {
             (State::DataLf, b'\n') => State::Size,
             (State::TrailerLineStart, b'\r') => State::EndLf,
             (State::TrailerLine, b'\r') => State::TrailerLf,
-            (State::TrailerLine | State::TrailerLineStart, _) => {
-                self.skipped(byte, TRAILER_LEN_MAX, State::TrailerLine)?
+            (State::TrailerName, b':') => State::TrailerLine,
+            (State::TrailerName | State::TrailerLineStart, b'!'..=b'9' | b';'..=b'~') => {
+                self.skipped(byte, TRAILER_LEN_MAX, State::TrailerName)?
             }
+            (State::TrailerLine, _) => self.skipped(byte, TRAILER_LEN_MAX, State::TrailerLine)?,
             (State::TrailerLf, b'\n') => State::TrailerLineStart,
             (State::EndLf, b'\n') => State::End,
             _ => return Err(PeerError::HttpHead),

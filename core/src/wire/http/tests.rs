@@ -373,6 +373,11 @@ fn what_is_not_the_chunked_coding_is_refused() {
         "0\r\n\r\r",
         "0\r\nA: b\n",
         "0\r\nA: b\r\r",
+        "0\r\nGET / HTTP/1.1\r\n",
+        "0\r\nA\r\n",
+        "0\r\nA : b\r\n",
+        "0\r\n: b\r\n",
+        "0\r\nA: b\r\n folded\r\n",
     ] {
         for size in [1, 100] {
             assert_eq!(unchunked(coded.as_bytes(), size), Err(PeerError::HttpHead), "{coded:?}");
@@ -386,7 +391,7 @@ fn what_is_not_the_chunked_coding_is_refused() {
         String::from("fffffffffffffffff\r\n"),
         format!("1;{}", "x".repeat(max + 1)),
         format!("0\r\n{}", "x".repeat(max_trailer + 1)),
-        format!("0\r\n{}", "x\r\n".repeat(max_trailer + 1)),
+        format!("0\r\n{}", "x:y\r\n".repeat(max_trailer + 1)),
     ] {
         assert_eq!(unchunked(coded.as_bytes(), 100), Err(PeerError::TooLarge), "{coded:?}");
     }
