@@ -66,7 +66,7 @@ pub struct Limits {
     /// Namespaces one session may be in at once. Default 16. A further CONNECT gets a CONNECT_ERROR.
     pub namespaces_by_session_max: u16,
     /// Bytes queued for one client. Default 1,048,576. Over it, volatile packets are dropped and for any other the client
-    /// is closed; an empty outbox always takes one event.
+    /// is closed; an outbox with at most half of it takes one event more, whatever its length, and an empty one any event.
     pub outbox_bytes_max: u32,
     /// Packets queued for one client. Default 4,096. Policy as for `outbox_bytes_max`.
     pub outbox_packets_max: u32,

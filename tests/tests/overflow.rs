@@ -65,6 +65,18 @@ fn an_empty_outbox_takes_one_event_of_any_size() {
 }
 
 #[test]
+fn an_outbox_that_is_at_most_half_full_takes_one_event_of_any_length() {
+    for (len, is_too_full) in [(400, false), (600, true)] {
+        let mut bench = Bench::limited(Limits { outbox_bytes_max: 1_000, ..Limits::default() });
+        let slow = stuck(&mut bench);
+        for (len, is_closed) in [(len, false), (5_000, is_too_full), (1, true)] {
+            emit(&mut bench, &format!("\"{}\"", "x".repeat(len))).unwrap();
+            assert_eq!(bench.is_closed(slow), is_closed, "{len}");
+        }
+    }
+}
+
+#[test]
 fn an_event_with_attachments_is_queued_whole_or_not_at_all() {
     let mut bench = Bench::limited(Limits { outbox_packets_max: 5, ..Limits::default() });
     let slow = stuck(&mut bench);

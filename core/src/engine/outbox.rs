@@ -128,7 +128,8 @@ impl Outbox {
     const fn takes(&self, packets: u32, bytes: u32, limits: &crate::limits::Limits) -> bool {
         self.is_empty()
             || (self.packets.saturating_add(packets) <= limits.outbox_packets_max
-                && self.bytes.saturating_add(bytes) <= limits.outbox_bytes_max)
+                && (self.bytes <= limits.outbox_bytes_max / 2
+                    || self.bytes.saturating_add(bytes) <= limits.outbox_bytes_max))
     }
 
     const fn is_over_half(&self, limits: &crate::limits::Limits) -> bool {
@@ -268,7 +269,9 @@ impl<M: Memory> Engine<M> {
     pub(crate) fn has_waiting(&self, transport: TransportId) -> bool {
         self.find_transport(transport).is_some_and(|index| {
             let session = &self.sessions[index];
-            if session.is_probe(transport.lane) { session.probe_answer_due } else { session.outbox.has_waiting() }
+            let is_probe = session.is_probe(transport.lane);
+            (session.probe_answer_due && transport.lane != TransportId::POLLING)
+                || (!is_probe && session.outbox.has_waiting())
         })
     }
 

@@ -103,7 +103,7 @@ impl FrameChecker {
         matches!(self.place, Place::Header(_, 0)) && self.message.is_none()
     }
 
-    /// Whether the last byte belongs to a message of several frames, or to a frame in between.
+    /// Whether a message of several frames has begun and is not complete.
     pub const fn is_in_pieces(&self) -> bool {
         match self.place {
             Place::Payload(Payload { fin, opcode: Opcode::Binary | Opcode::Text, .. }) => !fin,

@@ -24,7 +24,7 @@ pub(super) struct Batch {
     first: Option<Message>,
     rest: VecDeque<Message>,
     pub(super) stop: Stop,
-    /// Since when its messages have had to wait for others to be sent what was said before.
+    /// Since when the next message waits for others to be sent what was said before.
     pub(super) held_since: Option<Instant>,
 }
 
@@ -80,13 +80,14 @@ impl Batch {
         }
     }
 
-    /// How many bytes the next message is that is brought to others; a ping is for nobody.
+    /// How many bytes the next message has; a WebSocket's ping or pong, which is for nobody, none.
     pub(super) fn next_len(&self) -> Option<usize> {
         let message = self.first.as_ref().or_else(|| self.rest.front())?;
         Some(if message.is_text() || message.is_binary() { message.len() } else { 0 })
     }
 
     pub(super) fn next(&mut self) -> Option<Message> {
+        self.held_since = None;
         self.first.take().or_else(|| self.rest.pop_front())
     }
 }

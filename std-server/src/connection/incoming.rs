@@ -174,9 +174,9 @@ impl Unread {
         self.each(incoming, &mut |piece, announced| {
             is_too_long = announced.saturating_add((body.len() + piece.len()) as u64) > bytes_max as u64;
             if !is_too_long {
-                if body.len() >= LONG_BODY_BYTES_MIN {
-                    // Room that doubles would in the end be more than is needed, and be copied on the way.
-                    body.reserve_exact(piece.len() + announced as usize);
+                if body.capacity() - body.len() < piece.len() {
+                    // It doubles, but to no more than is needed.
+                    body.reserve_exact(piece.len() + body.len().min(announced as usize));
                 }
                 body.extend_from_slice(piece);
             }
@@ -247,8 +247,6 @@ impl Unread {
     }
 }
 
-/// Of a body of which so much has come, the rest is expected to come too.
-const LONG_BODY_BYTES_MIN: usize = 64 << 10;
 /// How much of a body is read at once.
 const BODY_STEP_BYTES: usize = 2_048;
 

@@ -63,8 +63,7 @@ impl<A: App> Connection<A> {
         match brought {
             Ok((pressure, bytes)) => {
                 // The answer comes when more may be sent.
-                self.wait_after(pressure, bytes).await;
-                Ok(())
+                self.wait_after(pressure, bytes).await
             }
             Err(problem) => {
                 self.line.request_lost(id, session);
@@ -89,15 +88,15 @@ impl<A: App> Connection<A> {
                 rest.iter().enumerate().filter(|(_, byte)| is_separator(byte)).nth(BODY_PART_PACKETS - 1)
         {
             packets -= BODY_PART_PACKETS;
-            self.wait_before(end).await;
+            self.wait_before(end).await?;
             let pressure = self.line.body_part(id, session, &rest[..end]);
-            self.wait_after(pressure, end).await;
+            self.wait_after(pressure, end).await?;
             self.slow_down(self.line.charge(session, BODY_PART_PACKETS, end)).await?;
             smol::future::yield_now().await;
             rest = &rest[end + 1..];
         }
         self.slow_down(self.line.charge(session, packets, rest.len())).await?;
-        self.wait_before(rest.len()).await;
+        self.wait_before(rest.len()).await?;
         Ok((self.line.body(id, session, Some(rest)), rest.len()))
     }
 
@@ -106,8 +105,12 @@ impl<A: App> Connection<A> {
         if wait.is_zero() {
             return Ok(());
         }
+        self.unless_cut(Timer::after(wait)).await
+    }
+
+    async fn unless_cut(&self, wait: impl Future<Output = ()>) -> io::Result<()> {
         let waited = async {
-            Timer::after(wait).await;
+            wait.await;
             Ok(())
         };
         let cut = async {
@@ -118,23 +121,25 @@ impl<A: App> Connection<A> {
     }
 
     /// Lets packets wait that might be too much for others, for a moment.
-    async fn wait_before(&self, bytes: usize) {
+    async fn wait_before(&self, bytes: usize) -> io::Result<()> {
         let mut since = None;
         while let Some(hold) = self.site.engine.hold_before(bytes, &mut since) {
-            self.wait_for(hold).await;
+            self.wait_for(hold).await?;
         }
+        Ok(())
     }
 
     /// Lets wait who sends more than others get, for a moment.
-    async fn wait_after(&self, pressure: Pressure, bytes: usize) {
-        if let Some(hold) = self.site.engine.hold(pressure, bytes) {
-            self.wait_for(hold).await;
+    async fn wait_after(&self, pressure: Pressure, bytes: usize) -> io::Result<()> {
+        match self.site.engine.hold(pressure, bytes) {
+            Some(hold) => self.wait_for(hold).await,
+            None => Ok(()),
         }
     }
 
-    async fn wait_for(&self, hold: Hold) {
+    async fn wait_for(&self, hold: Hold) -> io::Result<()> {
         let engine = &self.site.engine;
         let mut pause = Pause::new(Duration::ZERO, Some(hold));
-        core::future::poll_fn(|cx| pause.poll(cx, |hold| engine.is_held(hold))).await;
+        self.unless_cut(core::future::poll_fn(|cx| pause.poll(cx, |hold| engine.is_held(hold)))).await
     }
 }

@@ -93,6 +93,11 @@ impl Stream {
         self.partial.add(len, cx);
     }
 
+    /// Whether what has come must go: a read would end the connection.
+    pub(super) fn is_cut(&self) -> bool {
+        self.partial.is_cut()
+    }
+
     /// Waits until what has come must go, to make room for what others send.
     pub(crate) async fn until_cut(&self) {
         core::future::poll_fn(|cx| self.partial.poll_cut(cx)).await;

@@ -229,7 +229,10 @@ impl<E: Endpoint> Link<E> {
             return Poll::Ready(end);
         }
         if let Some(pause) = &mut self.pause {
-            if pause.poll(cx, |hold| self.endpoint.is_held(hold)).is_pending() {
+            if self.socket.get_ref().stream.is_cut() {
+                // What has come had to make room for others.
+                self.unbrought = None;
+            } else if pause.poll(cx, |hold| self.endpoint.is_held(hold)).is_pending() {
                 return self.poll_send(cx);
             }
             self.pause = None;

@@ -152,7 +152,7 @@ impl<A: App> Inner<A> {
     /// Who has said something and waits among the listeners does so no longer: the core says only once that something is there, and
     /// what was first may have been a broadcast.
     pub(super) fn hurry(&mut self, transport: TransportId) {
-        if self.websocket(transport).is_some_and(|websocket| websocket.is_listener) {
+        if self.websocket(transport).is_some_and(|websocket| websocket.is_listener && websocket.signals.wake) {
             self.enlist(transport, Queue::Speakers);
         }
     }
@@ -201,7 +201,7 @@ impl<A: App> Inner<A> {
     ///
     /// One step for all of them and then the next: what a step needs of the program and of the system stays in the processor's
     /// caches, which are too small for all steps together.
-    fn serve_some(&mut self, queue: Queue) {
+    pub(super) fn serve_some(&mut self, queue: Queue) {
         let mut batch = core::mem::take(&mut self.senders.batch);
         let mut bytes = 0_usize;
         for _ in 0..SENDERS_AT_ONCE {
@@ -322,7 +322,7 @@ impl<A: App> Inner<A> {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
+pub(super) mod tests {
     use core::net::Ipv4Addr;
     use core::sync::atomic::{AtomicUsize, Ordering};
     use core::task::Context;
@@ -343,7 +343,7 @@ mod tests {
     use crate::reactor;
     use crate::{config, memory};
 
-    struct Nothing;
+    pub(in crate::engine) struct Nothing;
 
     impl App for Nothing {
         fn protocol(&self) -> Protocol {
@@ -351,7 +351,7 @@ mod tests {
         }
     }
 
-    fn engine() -> Engine<Nothing> {
+    pub(in crate::engine) fn engine() -> Engine<Nothing> {
         let limits = Limits::default();
         let server = Server::new(Nothing, memory::resources(&limits, 10), limits).expect("limits that make sense");
         Engine::new(server, Clock::start(), &config::Limits::default(), None, None)
@@ -370,7 +370,7 @@ mod tests {
     }
 
     /// A session that has asked for a WebSocket.
-    async fn upgraded(engine: &Engine<Nothing>) -> TransportId {
+    pub(in crate::engine) async fn upgraded(engine: &Engine<Nothing>) -> TransportId {
         let request = "GET /?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
                        Upgrade: websocket\r\n\r\n";
         let answer = answer(&ask(engine, request)).await;
@@ -384,7 +384,7 @@ mod tests {
         (Rc::new(Source::connected(TcpStream::from(OwnedFd::from(ours))).expect("a stream")), theirs)
     }
 
-    fn socket() -> Rc<Source<TcpStream>> {
+    pub(in crate::engine) fn socket() -> Rc<Source<TcpStream>> {
         sockets().0
     }
 

@@ -142,10 +142,10 @@ impl Reactor {
     /// Waits for the next events, unless the tasks have something to do, and wakes who waits for them.
     fn turn(&self) -> io::Result<()> {
         let may_sleep = self.wakeup.may_sleep();
-        if self.coalescing.borrow_mut().look() && may_sleep {
+        let timeout = if may_sleep { self.timeout() } else { Some(Duration::ZERO) };
+        if self.coalescing.borrow_mut().look() && timeout != Some(Duration::ZERO) {
             coalescing::wait();
         }
-        let timeout = if may_sleep { self.timeout() } else { Some(Duration::ZERO) };
         let timeout =
             timeout.map(|duration| Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
         let mut events = [MaybeUninit::<Event>::uninit(); EVENTS_MAX];

@@ -224,3 +224,25 @@ fn it_says_the_same_as_a_reader_of_messages() {
     }
     assert!((5_000..19_000).contains(&wrong), "{wrong} of the inputs are wrong");
 }
+
+#[test]
+fn it_is_known_whether_a_message_comes_in_several_frames() {
+    let mut checker = FrameChecker::new(10);
+    let mut is_in_pieces = |bytes: &[u8]| {
+        checker.check(bytes).expect("frames that a client may send");
+        checker.is_in_pieces()
+    };
+    let (whole, first) = (frame(0x82, b"abc"), frame(0x02, b"abc"));
+    let (ping, last) = (frame(0x89, b""), frame(0x80, b"abc"));
+    for (bytes, expected) in [
+        (&whole[..7], false),
+        (&whole[7..], false),
+        (&first[..7], true),
+        (&first[7..], true),
+        (&ping, true),
+        (&last[..7], true),
+        (&last[7..], false),
+    ] {
+        assert_eq!(is_in_pieces(bytes), expected, "{bytes:?}");
+    }
+}
