@@ -256,6 +256,11 @@ impl<A: App, M: Memory> Server<A, M> {
         self.sockets.engine.is_crowded(now)
     }
 
+    /// How many clients have more than half of what may wait for one.
+    pub const fn crowded(&self) -> usize {
+        self.sockets.engine.crowd.outboxes as usize
+    }
+
     /// What the last input, a message or the body of a POST, brought about. A driver reads no more of whoever sends without a pause before
     /// what waits is sent ([`Pressure::Behind`]) or, within reason, taken ([`Pressure::Crowded`]): what costs others their place is
     /// then left in the sender's TCP.

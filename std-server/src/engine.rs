@@ -64,8 +64,6 @@ struct Inner<A> {
     /// Nobody is to wait for another request.
     is_stopping: bool,
     senders: Senders,
-    /// Until then no message waits before it is brought.
-    respite_until: Option<Instant>,
     /// How many tasks were woken by what the server wanted last.
     woken: usize,
     /// Where clients' first requests are kept, for applications that want to know.
@@ -155,7 +153,6 @@ impl<A: App> Engine<A> {
             websockets: Vec::new(),
             timer: Timer::default(),
             is_unscheduled: false,
-            respite_until: None,
             clients: Clients::new(limits),
             is_stopping: false,
             senders: Senders::default(),

@@ -63,7 +63,7 @@ pub(crate) struct Engine<M: Memory> {
     by_sid: Index<M::Table<u32>>,
     entries: Table<Entry, M::Table<Slot<Entry>>>,
     timers: Timers,
-    crowd: Crowd,
+    pub(crate) crowd: Crowd,
     /// Whose message is at hand, or was last, and what the input at hand brought about.
     pub(crate) heard: u32,
     pub(crate) pressure: Pressure,

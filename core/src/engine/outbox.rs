@@ -87,7 +87,7 @@ pub(crate) struct Outbox {
 /// nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
-    outboxes: u32,
+    pub(crate) outboxes: u32,
     stalled: Instant,
 }
 

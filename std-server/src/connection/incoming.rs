@@ -175,8 +175,10 @@ impl Unread {
             is_too_long = announced.saturating_add((body.len() + piece.len()) as u64) > bytes_max as u64;
             if !is_too_long {
                 if body.capacity() - body.len() < piece.len() {
-                    // It doubles, but to no more than is needed.
-                    body.reserve_exact(piece.len() + body.len().min(announced as usize));
+                    // It doubles at least, as ever, but to no more than is needed: to move a long body leaves holes of its size.
+                    let more =
+                        if body.len() < LONG_BODY_BYTES_MIN { body.len() } else { body.len().max(BODY_ROOM_BYTES) };
+                    body.reserve_exact(piece.len() + more.min(announced as usize));
                 }
                 body.extend_from_slice(piece);
             }
@@ -247,6 +249,9 @@ impl Unread {
     }
 }
 
+/// From this length on a body gets room for so much more at once, if it has announced that.
+const LONG_BODY_BYTES_MIN: usize = 64 << 10;
+const BODY_ROOM_BYTES: usize = 1 << 20;
 /// How much of a body is read at once.
 const BODY_STEP_BYTES: usize = 2_048;
 

@@ -15,6 +15,9 @@ use crate::engine::Hold;
 use crate::logging::{Notice, notice};
 use crate::reactor::Timer;
 
+/// Packets wait for others as messages of so many bytes do at most.
+const HELD_BYTES_MAX: usize = 64 << 10;
+
 impl<A: App> Connection<A> {
     /// Reads the body of a POST and brings it to the engine, unless the session ends meanwhile.
     pub(super) async fn read_body(
@@ -92,7 +95,8 @@ impl<A: App> Connection<A> {
             let pressure = self.line.body_part(id, session, &rest[..end]);
             self.wait_after(pressure, end).await?;
             self.slow_down(self.line.charge(session, BODY_PART_PACKETS, end)).await?;
-            smol::future::yield_now().await;
+            // Not only for other tasks: until the other sockets have been looked at.
+            Timer::after(Duration::ZERO).await;
             rest = &rest[end + 1..];
         }
         self.slow_down(self.line.charge(session, packets, rest.len())).await?;
@@ -120,10 +124,10 @@ impl<A: App> Connection<A> {
         smol::future::or(waited, cut).await
     }
 
-    /// Lets packets wait that might be too much for others, for a moment.
+    /// Lets packets wait that might be too much for others, for a moment: who waits for the answer to a POST reads nothing meanwhile.
     async fn wait_before(&self, bytes: usize) -> io::Result<()> {
         let mut since = None;
-        while let Some(hold) = self.site.engine.hold_before(bytes, &mut since) {
+        while let Some(hold) = self.site.engine.hold_before(bytes.min(HELD_BYTES_MAX), &mut since) {
             self.wait_for(hold).await?;
         }
         Ok(())

@@ -117,6 +117,11 @@ impl Stream {
         self.source.poll_write(cx, send)
     }
 
+    /// Whether the other sockets are to be looked at before more is done.
+    pub(crate) fn is_look_due(&self) -> bool {
+        self.source.is_look_due()
+    }
+
     /// Says how many messages were read at once.
     pub(crate) fn has_read(&self, messages: usize) {
         self.source.has_read(messages);

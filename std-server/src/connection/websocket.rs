@@ -263,6 +263,10 @@ impl<E: Endpoint> Link<E> {
                 self.pause = Some(Box::new(Pause::new(Duration::ZERO, Some(hold))));
             } else if let Some(message) = batch.next() {
                 pressure = pressure.max(self.bring(message));
+                // What is for many takes its time, and many may have such messages.
+                if pressure > Pressure::None && self.pause.is_none() && self.socket.get_ref().stream.is_look_due() {
+                    self.pause = Some(Box::new(Pause::new(Duration::ZERO, None)));
+                }
             }
             if self.pause.is_some() {
                 if let Stop::Nothing = batch.stop {

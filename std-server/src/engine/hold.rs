@@ -11,27 +11,27 @@ use super::{Engine, Inner};
 pub(crate) struct Hold {
     /// So many are served: as many as waited when it began.
     served: u64,
-    /// Until then, that nobody who still reads has much to read.
-    room_until: Option<Instant>,
-    /// Nothing is waited for any longer.
-    end: Option<Instant>,
+    /// Behind them it is waited, until `end` at most, that those who still read have not much to read.
+    is_for_room: bool,
+    end: Instant,
+    /// It is for a message that is perhaps for all: what a few have to read does not matter, and they are waited for until `end` at
+    /// most, too.
+    is_for_all: bool,
 }
 
 /// How many milliseconds nothing is read of a client at most because others do not take what it has sent them: those who do notice it
 /// as a pause.
 const HOLD_MS_MAX: u64 = 10;
-/// So many bytes of a message make it a millisecond longer, up to a second.
-const HOLD_BYTES_PER_MS: usize = 2 << 10;
+/// So many bytes of a message make it a millisecond longer, up to a second: behind the message, which may have been for its own client
+/// alone, and before it, when others have much to read.
+const BYTES_PER_MS_AFTER: usize = 8 << 10;
+const BYTES_PER_MS_BEFORE: usize = 1 << 10;
 /// A few messages from this length on fill an outbox: they wait until others have taken something, and not only until it was sent.
 const LONG_BYTES_MIN: usize = 4 << 10;
 /// How long shorter ones wait at most.
 const SHORT_HOLD_MAX: Duration = Duration::from_ms(50);
-/// For how long no message waits before it is brought when one has waited in vain: who reads slowly on purpose does not make everybody
-/// wait with each message.
-const RESPITE: Duration = Duration::from_ms(500);
-
-fn hold_max(bytes: usize) -> Duration {
-    Duration::from_ms(HOLD_MS_MAX + (bytes / HOLD_BYTES_PER_MS).min(1_000) as u64)
+fn hold_max(bytes: usize, bytes_per_ms: usize) -> Duration {
+    Duration::from_ms(HOLD_MS_MAX + (bytes / bytes_per_ms).min(1_000) as u64)
 }
 
 impl<A: App> Engine<A> {
@@ -39,32 +39,27 @@ impl<A: App> Engine<A> {
     /// the same time too much. Many may wait for the same, so whoever has waited asks again; `since` is when it first had to.
     pub(crate) fn hold_before(&self, bytes: usize, since: &mut Option<Instant>) -> Option<Hold> {
         let inner = &mut *self.inner.borrow_mut();
-        if !inner.server.is_crowded(inner.now.instant) {
+        if !inner.is_widely_crowded() {
             return None;
         }
         inner.read_instant();
         let now = inner.now.instant;
         let is_long = bytes >= LONG_BYTES_MIN;
-        let is_worth_it = inner.server.is_crowded(now) && (is_long || inner.senders.waiting() > 0);
-        if !is_worth_it || inner.respite_until.is_some_and(|until| now < until) {
-            return None;
-        }
-        let end = *since.get_or_insert(now) + if is_long { hold_max(bytes) } else { SHORT_HOLD_MAX };
-        if now >= end {
-            inner.respite_until = Some(now + RESPITE);
-            return None;
-        }
-        Some(Hold { served: inner.served_when_all_are(), room_until: is_long.then_some(end), end: Some(end) })
+        let end =
+            *since.get_or_insert(now) + if is_long { hold_max(bytes, BYTES_PER_MS_BEFORE) } else { SHORT_HOLD_MAX };
+        let hold = Hold { served: inner.served_when_all_are(), is_for_room: is_long, end, is_for_all: true };
+        let is_worth_it = now < end && inner.is_widely_crowded() && (is_long || inner.senders.waiting() > 0);
+        is_worth_it.then_some(hold)
     }
 
     /// What is to be waited for after messages of so many bytes that brought about so much.
     pub(crate) fn hold(&self, pressure: Pressure, bytes: usize) -> Option<Hold> {
         let inner = &*self.inner.borrow();
-        let is_crowded = pressure == Pressure::Crowded;
         let hold = Hold {
             served: inner.served_when_all_are(),
-            room_until: is_crowded.then(|| inner.now.instant + hold_max(bytes)),
-            end: None,
+            is_for_room: pressure == Pressure::Crowded,
+            end: inner.now.instant + hold_max(bytes, BYTES_PER_MS_AFTER),
+            is_for_all: false,
         };
         (pressure > Pressure::None).then_some(hold)
     }
@@ -74,13 +69,20 @@ impl<A: App> Engine<A> {
         let inner = &mut *self.inner.borrow_mut();
         inner.read_instant();
         let now = inner.now.instant;
-        let waits = inner.senders.served < hold.served
-            || hold.room_until.is_some_and(|until| now < until && inner.server.is_crowded(now));
-        waits && hold.end.is_none_or(|end| now < end)
+        let is_crowded = || if hold.is_for_all { inner.is_widely_crowded() } else { inner.server.is_crowded(now) };
+        let is_served = inner.senders.served >= hold.served || (hold.is_for_all && now >= hold.end);
+        !is_served || (hold.is_for_room && now < hold.end && is_crowded())
     }
 }
 
 impl<A: App> Inner<A> {
+    /// Whether more than a sixteenth of all clients have much to read: what is said then is perhaps for all of them. A few who read slowly
+    /// make nobody wait but those who send them something.
+    fn is_widely_crowded(&self) -> bool {
+        let crowded = self.server.crowded();
+        crowded > 1 && 16 * crowded > self.server.sessions() && self.server.is_crowded(self.now.instant)
+    }
+
     fn served_when_all_are(&self) -> u64 {
         self.senders.served + self.senders.waiting() as u64
     }
@@ -96,15 +98,15 @@ mod tests {
     use crate::engine::{Caller, TransportId};
     use crate::reactor::{self, Timer};
 
-    /// An engine with a client that has more than half of what may wait for it to read.
+    /// An engine with two clients for whom more than half of what may wait does, one of them returned.
     async fn crowded() -> (Engine<Nothing>, TransportId) {
         let engine = engine();
-        let transport = upgraded(&engine).await;
-        for _ in 0..2 {
+        let both = [upgraded(&engine).await, upgraded(&engine).await];
+        for transport in [both, both].concat() {
             let message = Message::Binary(&[0; 300_000]);
             engine.enter(|_, context| context.send(transport.session(), message)).expect("room");
         }
-        (engine, transport)
+        (engine, both[0])
     }
 
     #[test]
@@ -128,7 +130,20 @@ mod tests {
     }
 
     #[test]
-    fn when_one_has_waited_in_vain_no_other_waits_for_a_while() {
+    fn a_few_who_read_slowly_make_nobody_wait() {
+        let test = async {
+            let (engine, _) = crowded().await;
+            for _ in 0..30 {
+                assert!(engine.hold_before(300_000, &mut None).is_some());
+                upgraded(&engine).await;
+            }
+            assert!(engine.hold_before(300_000, &mut None).is_none());
+        };
+        reactor::block_on(test).expect("a reactor");
+    }
+
+    #[test]
+    fn no_message_waits_for_longer_than_its_length_allows() {
         let test = async {
             let (engine, _) = crowded().await;
             let mut since = None;
@@ -137,7 +152,7 @@ mod tests {
                 Timer::after(core::time::Duration::from_millis(1)).await;
             }
             assert!(engine.hold_before(LONG_BYTES_MIN, &mut since).is_none());
-            assert!(engine.hold_before(300_000, &mut None).is_none());
+            assert!(engine.hold_before(300_000, &mut since).is_some());
         };
         reactor::block_on(test).expect("a reactor");
     }

@@ -4,7 +4,7 @@
 //! system calls and thread switches than the message itself costs. Here a socket is announced to the system once; what is
 //! known of it since is kept in [`Interest`].
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
@@ -30,6 +30,8 @@ use crate::clock;
 
 /// Events fetched in one call.
 const EVENTS_MAX: usize = 256;
+/// How long tasks with much to do go on, all together, before they let sockets be looked at.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(4);
 /// What the event of [`Wakeup`] is known by.
 const WAKEUP: u64 = u64::MAX;
 
@@ -73,6 +75,8 @@ struct Reactor {
     interests: RefCell<Interests>,
     timers: RefCell<Timers>,
     coalescing: RefCell<Coalescing>,
+    /// When sockets were looked at last.
+    looked_at: Cell<Instant>,
 }
 
 /// What tasks wait for, by the number that epoll knows it by.
@@ -132,6 +136,7 @@ impl Reactor {
             interests: RefCell::default(),
             timers: RefCell::default(),
             coalescing: RefCell::default(),
+            looked_at: Cell::new(clock::instant()),
         })
     }
 
@@ -191,10 +196,8 @@ impl Reactor {
     }
 
     fn fire_timers(&self) {
-        if self.timers.borrow_mut().first().is_none() {
-            return;
-        }
         let now = clock::instant();
+        self.looked_at.set(now);
         loop {
             let due = self.timers.borrow_mut().pop(now);
             let Some(waker) = due else { return };
@@ -315,6 +318,11 @@ impl<T> Source<T> {
     /// Says that a read has found less than it had room for: before the next one there has to be an event.
     pub(crate) fn drained(&self) {
         self.with(|interest| interest.read.is_ready = interest.is_ended);
+    }
+
+    /// Whether sockets were not looked at for longer than those should wait who have something to say.
+    pub(crate) fn is_look_due(&self) -> bool {
+        clock::instant().saturating_duration_since(self.reactor.looked_at.get()) > LOOK_INTERVAL_MAX
     }
 
     /// Says how many messages were read at once.
