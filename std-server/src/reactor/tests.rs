@@ -221,6 +221,23 @@ macro_rules! promises {
     };
 }
 
+/// Only this reactor says when.
+#[cfg(target_os = "linux")]
+#[test]
+fn tasks_that_go_on_for_long_are_told_to_let_sockets_be_looked_at() {
+    use super::epoll::{LOOK_INTERVAL_MAX, Source, block_on};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let look = async {
+        let source = Source::listener(listener).unwrap();
+        let begun = crate::clock::instant();
+        while crate::clock::instant().duration_since(begun) <= LOOK_INTERVAL_MAX {
+            core::hint::spin_loop();
+        }
+        source.is_look_due()
+    };
+    assert!(block_on(look).unwrap());
+}
+
 #[cfg(target_os = "linux")]
 promises!(of_epoll, super::super::epoll);
 promises!(of_portable, super::super::portable);
