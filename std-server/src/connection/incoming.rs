@@ -174,12 +174,7 @@ impl Unread {
         self.each(incoming, &mut |piece, announced| {
             is_too_long = announced.saturating_add((body.len() + piece.len()) as u64) > bytes_max as u64;
             if !is_too_long {
-                if body.capacity() - body.len() < piece.len() {
-                    // It doubles at least, as ever, but to no more than is needed: to move a long body leaves holes of its size.
-                    let more =
-                        if body.len() < LONG_BODY_BYTES_MIN { body.len() } else { body.len().max(BODY_ROOM_BYTES) };
-                    body.reserve_exact(piece.len() + more.min(announced as usize));
-                }
+                make_room(&mut body, piece.len(), announced as usize);
                 body.extend_from_slice(piece);
             }
             !is_too_long
@@ -249,6 +244,15 @@ impl Unread {
     }
 }
 
+/// Makes room for the next piece of a long body, and for much of what is announced behind it: to move a long body leaves holes of its
+/// size. Otherwise room doubles, as ever.
+fn make_room(body: &mut Vec<u8>, piece_len: usize, announced: usize) {
+    let has_room = body.capacity() - body.len() >= piece_len && body.capacity() >= 2 * LONG_BODY_BYTES_MIN;
+    if body.len() >= LONG_BODY_BYTES_MIN && announced >= body.len() && !has_room {
+        body.reserve_exact(piece_len + body.len().max(BODY_ROOM_BYTES).min(announced));
+    }
+}
+
 /// From this length on a body gets room for so much more at once, if it has announced that.
 const LONG_BODY_BYTES_MIN: usize = 64 << 10;
 const BODY_ROOM_BYTES: usize = 1 << 20;
@@ -269,6 +273,29 @@ mod tests {
             }
         }
         total
+    }
+
+    /// The most room that a body of so many bytes gets, in pieces behind each of which so many are announced, and how often it is moved.
+    fn room(len: usize, announced: impl Fn(usize) -> usize) -> (usize, usize) {
+        let (mut body, mut moves) = (Vec::new(), 0);
+        while body.len() < len {
+            let (before, have): (usize, usize) = (body.capacity(), body.len() + 2_000);
+            make_room(&mut body, 2_000, announced(have));
+            body.extend_from_slice(&[0; 2_000]);
+            moves += usize::from(body.capacity() != before);
+        }
+        (body.capacity(), moves)
+    }
+
+    #[test]
+    fn a_long_body_gets_the_room_that_it_has_announced() {
+        let (capacity, moves) = room(950_000, |have| 950_000 - have);
+        assert!(capacity == 950_000 && moves < 10, "{capacity}, {moves} moves");
+        // Chunks announce nothing, or little, and room doubles.
+        for chunk in [0, 8_000] {
+            let (capacity, moves) = room(950_000, |_| chunk);
+            assert!(capacity < 1_900_000 && moves < 15, "{capacity}, {moves} moves");
+        }
     }
 
     #[test]
