@@ -30,7 +30,7 @@ use crate::io::Handshakes;
 use crate::memory::{Host, SharedText};
 use crate::reactor;
 
-pub(crate) use hold::Hold;
+pub(crate) use hold::{Hold, LONG_BYTES_MIN};
 pub(crate) use line::LineHandle;
 use senders::Senders;
 pub(crate) use senders::WRITE_BATCH_BYTES;

@@ -7,9 +7,11 @@ use std::collections::VecDeque;
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::{Error, Message};
 use smol::stream::Stream as _;
+use sprat_core::Pressure;
 use sprat_core::time::Instant;
 
 use crate::connection::judged::Judged;
+use crate::engine::LONG_BYTES_MIN;
 
 /// Messages read before the other connections get their turn.
 const MESSAGES_MAX: usize = 32;
@@ -24,8 +26,10 @@ pub(super) struct Batch {
     first: Option<Message>,
     rest: VecDeque<Message>,
     pub(super) stop: Stop,
-    /// Since when the next message waits for others to be sent what was said before.
+    /// Since when the next message, or short ones before it, waits for others to be sent what was said before.
     pub(super) held_since: Option<Instant>,
+    /// What its messages have brought about so far.
+    pub(super) pressure: Pressure,
 }
 
 /// Why no more were read.
@@ -42,7 +46,8 @@ pub(super) enum Stop {
 impl Batch {
     /// Reads what has come, or as much of it as is read before the others get their turn.
     pub(super) fn read(socket: &mut WebSocketStream<Judged>, cx: &mut Context<'_>) -> Self {
-        let mut batch = Self { first: None, rest: VecDeque::new(), stop: Stop::Turn, held_since: None };
+        let mut batch =
+            Self { first: None, rest: VecDeque::new(), stop: Stop::Turn, held_since: None, pressure: Pressure::None };
         let mut left = MESSAGES_MAX;
         while left > 0 {
             match Pin::new(&mut *socket).poll_next(cx) {
@@ -80,15 +85,20 @@ impl Batch {
         }
     }
 
-    /// How many bytes the next message has; a WebSocket's ping or pong, which is for nobody, none.
+    /// How many bytes the next message has that others may have to be sent; a ping or pong, also Engine.IO's, has none.
     pub(super) fn next_len(&self) -> Option<usize> {
         let message = self.first.as_ref().or_else(|| self.rest.front())?;
-        Some(if message.is_text() || message.is_binary() { message.len() } else { 0 })
+        let is_for_others = (message.is_text() || message.is_binary()) && message.len() > 1;
+        Some(if is_for_others { message.len() } else { 0 })
     }
 
     pub(super) fn next(&mut self) -> Option<Message> {
-        self.held_since = None;
-        self.first.take().or_else(|| self.rest.pop_front())
+        let message = self.first.take().or_else(|| self.rest.pop_front());
+        // Short ones wait together.
+        if message.as_ref().is_some_and(|message| message.len() >= LONG_BYTES_MIN) {
+            self.held_since = None;
+        }
+        message
     }
 }
 

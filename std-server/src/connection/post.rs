@@ -66,7 +66,9 @@ impl<A: App> Connection<A> {
         match brought {
             Ok((pressure, bytes)) => {
                 // The answer comes when more may be sent.
-                self.wait_after(pressure, bytes).await
+                // All of it is brought: if it has to make room, only the wait ends.
+                let _ = self.wait_after(pressure, bytes).await;
+                Ok(())
             }
             Err(problem) => {
                 self.line.request_lost(id, session);
@@ -119,6 +121,7 @@ impl<A: App> Connection<A> {
         };
         let cut = async {
             self.incoming.stream.until_cut().await;
+            self.incoming.stream.log_cut();
             Err(io::ErrorKind::OutOfMemory.into())
         };
         smol::future::or(waited, cut).await

@@ -98,6 +98,11 @@ impl Stream {
         self.partial.is_cut()
     }
 
+    pub(super) fn log_cut(&self) {
+        let peer = self.source.io().peer_addr().map_or_else(|_| "somebody".to_owned(), |peer| peer.ip().to_string());
+        notice(Notice::Incoming, format_args!("connection of {peer} cut: all that has come in part is too much"));
+    }
+
     /// Waits until what has come must go, to make room for what others send.
     pub(crate) async fn until_cut(&self) {
         core::future::poll_fn(|cx| self.partial.poll_cut(cx)).await;
@@ -165,18 +170,16 @@ impl Stream {
         room: usize,
         mut read: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        if self.partial.is_cut() {
+            self.log_cut();
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
         self.has_given_way = self.reads == READS_MAX;
         if self.has_given_way {
             // Who sends without a pause does not keep the others from their turn.
             self.reads = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
-        }
-        if self.partial.is_cut() {
-            let peer =
-                self.source.io().peer_addr().map_or_else(|_| "somebody".to_owned(), |peer| peer.ip().to_string());
-            notice(Notice::Incoming, format_args!("connection of {peer} cut: all that has come in part is too much"));
-            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
         let read = self.source.poll_read(cx, &mut read);
         if let Poll::Ready(Ok(len)) = &read {

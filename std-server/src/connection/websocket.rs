@@ -229,10 +229,13 @@ impl<E: Endpoint> Link<E> {
             return Poll::Ready(end);
         }
         if let Some(pause) = &mut self.pause {
-            if self.socket.get_ref().stream.is_cut() {
-                // What has come had to make room for others.
-                self.unbrought = None;
-            } else if pause.poll(cx, |hold| self.endpoint.is_held(hold)).is_pending() {
+            let stream = &self.socket.get_ref().stream;
+            if stream.is_cut() {
+                // What has come had to make room for others, and nothing may be brought that came behind it.
+                stream.log_cut();
+                return Poll::Ready(End::ByPeer);
+            }
+            if pause.poll(cx, |hold| self.endpoint.is_held(hold)).is_pending() {
                 return self.poll_send(cx);
             }
             self.pause = None;
@@ -254,7 +257,6 @@ impl<E: Endpoint> Link<E> {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.may_have_more = true;
         let mut batch = self.unbrought.take().map_or_else(|| Batch::read(&mut self.socket, cx), |batch| *batch);
-        let mut pressure = Pressure::None;
         self.endpoint.read_wall_clock();
         while let Some(len) = batch.next_len() {
             if len > 0
@@ -262,9 +264,10 @@ impl<E: Endpoint> Link<E> {
             {
                 self.pause = Some(Box::new(Pause::new(Duration::ZERO, Some(hold))));
             } else if let Some(message) = batch.next() {
-                pressure = pressure.max(self.bring(message));
+                batch.pressure = batch.pressure.max(self.bring(message));
                 // What is for many takes its time, and many may have such messages.
-                if pressure > Pressure::None && self.pause.is_none() && self.socket.get_ref().stream.is_look_due() {
+                if batch.pressure > Pressure::None && self.pause.is_none() && self.socket.get_ref().stream.is_look_due()
+                {
                     self.pause = Some(Box::new(Pause::new(Duration::ZERO, None)));
                 }
             }
@@ -283,13 +286,13 @@ impl<E: Endpoint> Link<E> {
             Stop::Failed(error) => return Poll::Ready(self.end_of(&error)),
             Stop::Turn => {
                 // More may be there: come back when the others had their turn.
-                self.hold(pressure);
+                self.hold(batch.pressure);
                 cx.waker().wake_by_ref();
             }
             Stop::Nothing => {
                 self.may_have_more = false;
                 if self.socket.get_ref().stream.has_given_way() {
-                    self.hold(pressure);
+                    self.hold(batch.pressure);
                 }
                 if self.was_long && self.is_read_to_the_end() {
                     return Poll::Ready(End::OfLongMessages);

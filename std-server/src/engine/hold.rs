@@ -27,7 +27,7 @@ const HOLD_MS_MAX: u64 = 10;
 const BYTES_PER_MS_AFTER: usize = 8 << 10;
 const BYTES_PER_MS_BEFORE: usize = 1 << 10;
 /// A few messages from this length on fill an outbox: they wait until others have taken something, and not only until it was sent.
-const LONG_BYTES_MIN: usize = 4 << 10;
+pub(crate) const LONG_BYTES_MIN: usize = 4 << 10;
 /// How long shorter ones wait at most.
 const SHORT_HOLD_MAX: Duration = Duration::from_ms(50);
 fn hold_max(bytes: usize, bytes_per_ms: usize) -> Duration {
