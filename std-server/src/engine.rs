@@ -356,7 +356,15 @@ impl<A: App> Inner<A> {
             if let Some(watch) = &self.watch
                 && self.server.carries(transport)
             {
-                watch.tell(transport.session(), EngineEvent::PacketCreate(packet.as_message(&packet.payload())));
+                // The answer to a probe is none of the session's packets, also if the WebSocket has taken over before it was sent.
+                let is_of_probe = matches!(outgoing.packet, OutgoingPacket::Static("3probe"));
+                if !is_of_probe {
+                    let payload = packet.payload();
+                    watch.tell(transport.session(), EngineEvent::PacketCreate(packet.as_message(&payload)));
+                }
+                if let Some(websocket) = self.websocket(transport) {
+                    websocket.sends_probe_answer = is_of_probe;
+                }
             }
             budget_bytes = budget_bytes.saturating_sub(take(packet, outgoing.compress));
         }
@@ -374,10 +382,12 @@ impl<A: App> Inner<A> {
         if self.server.has_output() {
             self.follow(None, caller);
         }
-        if let Some(watch) = &self.watch
-            && self.server.carries(transport)
-        {
-            watch.tell(transport.session(), EngineEvent::Drain);
+        if self.watch.is_some() && self.server.carries(transport) {
+            let is_of_probe =
+                self.websocket(transport).is_some_and(|websocket| core::mem::take(&mut websocket.sends_probe_answer));
+            if let Some(watch) = self.watch.as_ref().filter(|_| !is_of_probe) {
+                watch.tell(transport.session(), EngineEvent::Drain);
+            }
         }
     }
 }

@@ -312,9 +312,11 @@ fn packets_upgrades_and_ends_are_told_to_whoever_watches() {
         next(event);
     }
     let mut socket = server.websocket(&target);
+    // All in one piece: the probe is answered when the WebSocket has taken over.
     for packet in ["2probe", "5", r#"42["echo","x"]"#] {
-        socket.send(packet.into()).expect("it is sent");
+        socket.write(packet.into()).expect("there is room");
     }
+    socket.flush().expect("it is sent");
     for event in ["Upgrading", "Upgrade", "Packet(Text(\"42[", "PacketCreate(Text(\"42[", "Drain"] {
         next(event);
     }

@@ -38,6 +38,8 @@ pub(super) struct WebSocket {
     pub(super) is_listener: bool,
     /// Its task waits and has nothing to send itself: the engine may send on the socket.
     pub(super) is_free: bool,
+    /// What it sends is the answer to its probe, and nothing else.
+    pub(super) sends_probe_answer: bool,
     pub(super) socket: Rc<Source<TcpStream>>,
     /// What the engine took and could not send, for the task to go on with.
     pub(super) left: Option<Box<Outgoing>>,
@@ -83,6 +85,7 @@ impl<A: App> Engine<A> {
             is_speaker: false,
             is_listener: false,
             is_free: false,
+            sends_probe_answer: false,
             socket,
             left: None,
             waker: None,
