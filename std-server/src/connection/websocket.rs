@@ -266,8 +266,8 @@ impl<E: Endpoint> Link<E> {
             } else if let Some(message) = batch.next() {
                 batch.pressure = batch.pressure.max(self.bring(message));
                 // What is for many takes its time, and many may have such messages.
-                if batch.pressure > Pressure::None && self.pause.is_none() && self.socket.get_ref().stream.is_look_due()
-                {
+                let has_more = self.pause.is_none() && batch.next_len().is_some();
+                if has_more && batch.pressure > Pressure::None && self.socket.get_ref().stream.is_look_due() {
                     self.pause = Some(Box::new(Pause::new(Duration::ZERO, None)));
                 }
             }
