@@ -13,10 +13,11 @@ use sprat::config::Limits;
 
 const MESSAGES: usize = 10_000;
 const LISTENERS: usize = 60;
+const FEW_PACKETS: usize = 256;
 
-/// A server that sends everybody what is said to it, and lets few packets wait for a client.
-fn serve() -> Running {
-    let limits = Limits { max_outbox_packets: 256, ..Limits::default() };
+/// A server that sends everybody what is said to it, and lets so many packets wait for a client.
+fn serve(max_outbox_packets: usize) -> Running {
+    let limits = Limits { max_outbox_packets, ..Limits::default() };
     run(Config { limits, ..Config::default() }, |io| {
         io.on("all", |socket, text: String, _ack| socket.everybody().emit("all", text));
     })
@@ -53,7 +54,7 @@ fn message(number: usize, len: usize) -> String {
 
 #[test]
 fn who_floods_a_websocket_costs_nobody_a_place() {
-    let server = serve();
+    let server = serve(FEW_PACKETS);
     let listeners = (0..LISTENERS).map(|_| listen(join(&server), MESSAGES, 8, Duration::ZERO));
     let mut readers: Vec<_> = listeners.collect();
     let speaker = join(&server);
@@ -88,9 +89,7 @@ fn say_at_once(server: &Running, speakers: usize, listeners: usize, text: &str) 
 
 #[test]
 fn long_messages_at_once_cost_nobody_a_place() {
-    let server = run(Config::default(), |io| {
-        io.on("all", |socket, text: String, _ack| socket.everybody().emit("all", text));
-    });
+    let server = serve(Limits::default().max_outbox_packets);
     // Each fits an outbox, and not all of them.
     for (speakers, len) in [(2, 900_000), (3, 400_000), (5, 250_000)] {
         say_at_once(&server, speakers, 40, &format!("42[\"all\",\"{}\"]", "x".repeat(len)));
@@ -99,16 +98,13 @@ fn long_messages_at_once_cost_nobody_a_place() {
 
 #[test]
 fn many_who_speak_at_once_cost_nobody_a_place() {
-    let limits = Limits { max_outbox_packets: 64, ..Limits::default() };
-    let server = run(Config { limits, ..Config::default() }, |io| {
-        io.on("all", |socket, text: String, _ack| socket.everybody().emit("all", text));
-    });
+    let server = serve(64);
     say_at_once(&server, 90, 5, &message(0, 8));
 }
 
 #[test]
 fn who_floods_by_long_polling_costs_nobody_a_place() {
-    let server = serve();
+    let server = serve(FEW_PACKETS);
     let listeners = (0..LISTENERS).map(|_| listen(join(&server), MESSAGES, 8, Duration::ZERO));
     let readers: Vec<_> = listeners.collect();
     let mut speaker = server.connect();
@@ -133,7 +129,7 @@ fn who_floods_by_long_polling_costs_nobody_a_place() {
 
 #[test]
 fn who_floods_waits_for_a_slow_reader() {
-    let server = serve();
+    let server = serve(FEW_PACKETS);
     let slow = join(&server);
     // Otherwise the system takes most of it for a reader who is slow.
     sockopt::set_socket_recv_buffer_size(&slow.stream, 128 << 10).expect("an option that there is");
