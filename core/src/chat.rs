@@ -3,17 +3,21 @@
 //! Its events are described in the project's README. The time of everything is the server's; a server without a clock says
 //! `null` and how long it has been up. The last messages are kept as JSON, for whoever comes in later.
 
+mod heard;
+mod told;
+
 use core::hash::Hasher;
 
 use heapless::deque::DequeView;
 use heapless::{Deque, String};
 use serde::Serialize;
 
+use self::heard::{Cleaned, clean, client_id};
+use self::told::{Delivered, Failed, Hello, HelloLimits, Named, Presence, Said, Time, put, text, write, write_users};
 use crate::app::{App, Connect, Context, Decision, Event, Payload, Prepared, Stored, Target};
 use crate::engine::session::CloseReason;
 use crate::error::CapacityError;
 use crate::ids::{Reply, SocketId};
-use crate::time::{Now, Rfc3339};
 use crate::wire::base64;
 use crate::wire::json;
 
@@ -96,27 +100,6 @@ struct Run {
     key: [u8; 16],
 }
 
-/// The moment of something that happened, as clients are told.
-#[derive(Clone, Copy, Debug)]
-struct Time {
-    wall: Option<Rfc3339>,
-    uptime_ms: u64,
-}
-
-impl Time {
-    fn of(now: Now) -> Self {
-        Self { wall: now.wall.map(crate::time::UnixTime::rfc3339), uptime_ms: now.instant.as_ms() }
-    }
-
-    fn text(&self) -> Option<&str> {
-        self.wall.as_ref().map(Rfc3339::as_str)
-    }
-
-    fn uptime_ms(&self) -> Option<u64> {
-        self.wall.is_none().then_some(self.uptime_ms)
-    }
-}
-
 /// Why a client's wish was not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
@@ -141,71 +124,6 @@ impl From<CapacityError> for Refused {
     fn from(_: CapacityError) -> Self {
         Self::Busy
     }
-}
-
-#[derive(Serialize)]
-struct Hello<'a> {
-    id: &'a str,
-    name: &'a str,
-    time: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uptime_ms: Option<u64>,
-    count: usize,
-    limits: HelloLimits,
-}
-
-#[derive(Serialize)]
-struct HelloLimits {
-    name_chars: usize,
-    text_chars: usize,
-}
-
-#[derive(Serialize)]
-struct User<'a> {
-    id: &'a str,
-    name: &'a str,
-}
-
-/// `online`, `offline` and `name`.
-#[derive(Serialize)]
-struct Presence<'a> {
-    id: &'a str,
-    name: &'a str,
-    time: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uptime_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<usize>,
-}
-
-/// `message` and `history`.
-#[derive(Serialize)]
-struct Said<'a> {
-    id: &'a str,
-    from: &'a str,
-    name: &'a str,
-    text: &'a str,
-    time: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uptime_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Delivered<'a> {
-    id: &'a str,
-    time: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uptime_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Named<'a> {
-    name: &'a str,
-}
-
-#[derive(Serialize)]
-struct Failed<'a> {
-    error: &'a str,
 }
 
 impl<'m> Chat<'m> {
@@ -480,77 +398,6 @@ fn identity(context: &dyn Context, socket: SocketId) -> Result<(String<20>, Name
     Ok((id, name.and_then(|name| Name::try_from(name).ok()).unwrap_or_default()))
 }
 
-/// Appends who is there to the object of `len` bytes in `buffer`. Those who do not fit are left out.
-fn write_users(context: &mut dyn Context, most: usize, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
-    const OPEN: &[u8] = br#","users":["#;
-    // The object's closing brace is written over.
-    let mut at = len.checked_sub(1).ok_or(Refused::Busy)?;
-    put(buffer, &mut at, OPEN).ok_or(Refused::Busy)?;
-    let (mut shown, end) = (0, buffer.len().saturating_sub(2));
-    context.visit(Target::all(), &mut |_, id, name| {
-        let user = User { id, name: core::str::from_utf8(name).unwrap_or_default() };
-        let start = if shown > 0 { at + 1 } else { at };
-        let Some(place) = buffer.get_mut(start..end) else { return false };
-        let Ok(len) = serde_json_core::to_slice(&user, place) else { return false };
-        if shown > 0
-            && let Some(comma) = buffer.get_mut(at)
-        {
-            *comma = b',';
-        }
-        at = start + len;
-        shown += 1;
-        shown < most
-    });
-    put(buffer, &mut at, b"]}").ok_or(Refused::Busy)?;
-    Ok(at)
-}
-
-fn put(buffer: &mut [u8], at: &mut usize, bytes: &[u8]) -> Option<()> {
-    buffer.get_mut(*at..*at + bytes.len())?.copy_from_slice(bytes);
-    *at += bytes.len();
-    Some(())
-}
-
-/// The client's own id of a message: 1 to 36 characters of base64url.
-fn client_id(raw: &str) -> Result<&str, Refused> {
-    let id = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).ok_or(Refused::BadRequest)?;
-    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if plain && (1..=36).contains(&id.len()) { Ok(id) } else { Err(Refused::BadRequest) }
-}
-
-/// A nickname as a client wants it, made presentable.
-#[derive(Default)]
-struct Cleaned {
-    name: Name,
-    /// It was longer; the rest is left out.
-    cut: bool,
-}
-
-/// A nickname from a raw JSON string: without control characters, and without blanks around it.
-fn clean(raw: &str, chars_max: usize) -> Cleaned {
-    let mut cleaned = Cleaned::default();
-    let mut blanks = 0;
-    let chars = json::unescaped_chars(raw).filter(|character| is_plain(*character));
-    for (at, character) in chars.skip_while(|character| character.is_whitespace()).enumerate() {
-        if character.is_whitespace() {
-            blanks += 1;
-            continue;
-        }
-        let wanted = core::iter::repeat_n(' ', core::mem::take(&mut blanks)).chain([character]);
-        if at >= chars_max || wanted.into_iter().any(|character| cleaned.name.push(character).is_err()) {
-            cleaned.cut = true;
-            return cleaned;
-        }
-    }
-    cleaned
-}
-
-/// No control character, and none that turns the direction of the text around it.
-fn is_plain(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 fn answer(
     context: &mut dyn Context,
     reply: &mut Option<Reply>,
@@ -561,14 +408,4 @@ fn answer(
         Some(reply) => Ok(context.acknowledge(reply, Payload::json(write(value, buffer)?))?),
         None => Ok(()),
     }
-}
-
-/// Writes a value as JSON.
-fn write<'b>(value: &impl Serialize, buffer: &'b mut [u8]) -> Result<&'b str, Refused> {
-    let len = serde_json_core::to_slice(value, buffer).map_err(|_| Refused::Busy)?;
-    Ok(text(buffer, len))
-}
-
-fn text(bytes: &[u8], len: usize) -> &str {
-    core::str::from_utf8(bytes.get(..len).unwrap_or_default()).unwrap_or_default()
 }
