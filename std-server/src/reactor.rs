@@ -14,7 +14,7 @@ mod portable;
 mod timers;
 
 #[cfg(all(test, target_os = "linux"))]
-pub(crate) use epoll::is_coalescing;
+pub(crate) use epoll::{LOOK_INTERVAL_MAX, is_coalescing};
 #[cfg(target_os = "linux")]
 pub(crate) use epoll::{Source, Timer, block_on};
 #[cfg(not(target_os = "linux"))]

@@ -111,6 +111,14 @@ impl FrameChecker {
         }
     }
 
+    /// How many bytes are missing of the payload of the frame that has begun.
+    pub const fn payload_missing(&self) -> u64 {
+        match self.place {
+            Place::Payload(payload) => payload.missing,
+            Place::Closed | Place::Header(..) => 0,
+        }
+    }
+
     /// Judges some bytes, at most to the end of a frame, and returns the others.
     fn step<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], PeerError> {
         match self.place {

@@ -25,6 +25,8 @@ pub(super) struct Batch {
     /// Mostly it is the only one.
     first: Option<Message>,
     rest: VecDeque<Message>,
+    /// How many of them are no pings and pongs.
+    data: usize,
     pub(super) stop: Stop,
     /// Since when the next message, or short ones before it, waits for others to be sent what was said before.
     pub(super) held_since: Option<Instant>,
@@ -46,8 +48,14 @@ pub(super) enum Stop {
 impl Batch {
     /// Reads what has come, or as much of it as is read before the others get their turn.
     pub(super) fn read(socket: &mut WebSocketStream<Judged>, cx: &mut Context<'_>) -> Self {
-        let mut batch =
-            Self { first: None, rest: VecDeque::new(), stop: Stop::Turn, held_since: None, pressure: Pressure::None };
+        let mut batch = Self {
+            first: None,
+            rest: VecDeque::new(),
+            data: 0,
+            stop: Stop::Turn,
+            held_since: None,
+            pressure: Pressure::None,
+        };
         let mut left = MESSAGES_MAX;
         while left > 0 {
             match Pin::new(&mut *socket).poll_next(cx) {
@@ -75,6 +83,7 @@ impl Batch {
     }
 
     fn push(&mut self, message: Message) {
+        self.data += usize::from(is_data(&message));
         if self.first.is_none() {
             self.first = Some(message);
         } else {
@@ -88,18 +97,28 @@ impl Batch {
     /// How many bytes the next message has that others may have to be sent; a ping or pong, also Engine.IO's, has none.
     pub(super) fn next_len(&self) -> Option<usize> {
         let message = self.first.as_ref().or_else(|| self.rest.front())?;
-        let is_for_others = (message.is_text() || message.is_binary()) && message.len() > 1;
+        let is_for_others = is_data(message) && message.len() > 1;
         Some(if is_for_others { message.len() } else { 0 })
     }
 
     pub(super) fn next(&mut self) -> Option<Message> {
-        let message = self.first.take().or_else(|| self.rest.pop_front());
+        let message = self.first.take().or_else(|| self.rest.pop_front())?;
+        self.data -= usize::from(is_data(&message));
         // Short ones wait together.
-        if message.as_ref().is_some_and(|message| message.len() >= LONG_BYTES_MIN) {
+        if message.len() >= LONG_BYTES_MIN {
             self.held_since = None;
         }
-        message
+        Some(message)
     }
+
+    /// Whether pings and pongs are all that is left.
+    pub(super) const fn has_no_data(&self) -> bool {
+        self.data == 0
+    }
+}
+
+pub(super) const fn is_data(message: &Message) -> bool {
+    matches!(message, Message::Text(_) | Message::Binary(_))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::io;
 use sprat_core::error::PeerError;
 use sprat_core::wire::http::{self, Body, Chunk, ChunkedDecoder, HeadStatus, RequestHead};
 
-use crate::connection::stream::Stream;
+use crate::connection::stream::{READ_BYTES, Stream};
 use crate::connection::{LINGER_BYTES_MAX, LINGER_TIMEOUT, LINGERING_MAX, UNREAD_BYTES_MAX};
 use crate::reactor::Timer;
 
@@ -79,7 +79,7 @@ impl Incoming {
     /// Reads some bytes, as long as there are not more than `bytes_max`.
     fn poll_more(&mut self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<usize>> {
         let room = bytes_max.saturating_sub(self.received.len()).max(1);
-        self.stream.poll_append(cx, &mut self.received, room)
+        self.stream.poll_append::<READ_BYTES>(cx, &mut self.received, room)
     }
 }
 

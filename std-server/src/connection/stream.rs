@@ -67,9 +67,11 @@ pub(crate) fn bound_untaken(socket: &impl AsFd, timeout: Duration) {
 }
 
 /// Bytes read at once, but on a WebSocket.
-const READ_BYTES: usize = 2_048;
+pub(super) const READ_BYTES: usize = 2_048;
 /// Reads in a row before the other connections get their turn.
 const READS_MAX: u8 = 16;
+/// So many bytes count as another read.
+const BYTES_PER_READ: usize = 4 << 10;
 
 impl Stream {
     pub(crate) fn new(source: Source<TcpStream>, partial: Partial) -> Self {
@@ -93,9 +95,14 @@ impl Stream {
         self.partial.add(len, cx);
     }
 
-    /// Whether what has come must go: a read would end the connection.
-    pub(super) fn is_cut(&self) -> bool {
-        self.partial.is_cut()
+    /// Whether what has come must go, to make room for what others send: the connection is to end. That is said, and logged, once.
+    pub(super) fn take_cut(&mut self) -> bool {
+        let is_cut = self.partial.is_cut();
+        if is_cut {
+            self.log_cut();
+            self.partial.settle();
+        }
+        is_cut
     }
 
     pub(super) fn log_cut(&self) {
@@ -170,11 +177,10 @@ impl Stream {
         room: usize,
         mut read: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        if self.partial.is_cut() {
-            self.log_cut();
+        if self.take_cut() {
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
-        self.has_given_way = self.reads == READS_MAX;
+        self.has_given_way = self.reads >= READS_MAX;
         if self.has_given_way {
             // Who sends without a pause does not keep the others from their turn.
             self.reads = 0;
@@ -191,23 +197,26 @@ impl Stream {
                 self.source.drained();
                 self.reads = 0;
             }
-            Poll::Ready(_) => self.reads += 1,
+            Poll::Ready(read) => {
+                let more = read.as_ref().map_or(0, |len| len / BYTES_PER_READ);
+                self.reads = self.reads.saturating_add(1).saturating_add(u8::try_from(more).unwrap_or(READS_MAX));
+            }
             Poll::Pending => self.reads = 0,
         }
         read
     }
 
-    /// Reads some bytes, not more than `bytes_max`, and adds them to others. The buffer is on the stack, so that no future that waits,
+    /// Reads some bytes, not more than `bytes_max` or `ROOM`, and adds them to others. The buffer is on the stack, so that no future that waits,
     /// and is moved, contains it, and nobody who waits has room that is not used.
-    pub(crate) fn poll_append(
+    pub(crate) fn poll_append<const ROOM: usize>(
         &mut self,
         cx: &mut Context<'_>,
         received: &mut Vec<u8>,
         bytes_max: usize,
     ) -> Poll<io::Result<usize>> {
-        let room = bytes_max.min(READ_BYTES);
+        let room = bytes_max.min(ROOM);
         self.poll_receive(cx, room, |socket| {
-            let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
+            let mut buffer = [MaybeUninit::uninit(); ROOM];
             let ((bytes, _), len) = receive(socket, &mut buffer[..room])?;
             received.extend_from_slice(bytes);
             Ok(len)

@@ -15,7 +15,7 @@ use futures_sink::Sink as _;
 use sprat_core::error::PeerError;
 use sprat_core::{App, CloseReason, Pressure, TransportId, app};
 
-use crate::connection::batch::{Batch, Stop};
+use crate::connection::batch::{Batch, Stop, is_data};
 use crate::connection::endpoint::{Echo, Endpoint, Refused};
 use crate::connection::incoming::{linger, may_linger};
 use crate::connection::judged::Judged;
@@ -229,10 +229,8 @@ impl<E: Endpoint> Link<E> {
             return Poll::Ready(end);
         }
         if let Some(pause) = &mut self.pause {
-            let stream = &self.socket.get_ref().stream;
-            if stream.is_cut() {
-                // What has come had to make room for others, and nothing may be brought that came behind it.
-                stream.log_cut();
+            if self.socket.get_mut().stream.take_cut() {
+                // Nothing may be brought that came behind it.
                 return Poll::Ready(End::ByPeer);
             }
             if pause.poll(cx, |hold| self.endpoint.is_held(hold)).is_pending() {
@@ -264,6 +262,9 @@ impl<E: Endpoint> Link<E> {
             {
                 self.pause = Some(Box::new(Pause::new(Duration::ZERO, Some(hold))));
             } else if let Some(message) = batch.next() {
+                if is_data(&message) && batch.has_no_data() {
+                    self.socket.get_mut().stream.settle();
+                }
                 batch.pressure = batch.pressure.max(self.bring(message));
                 // What is for many takes its time, and many may have such messages.
                 let has_more = self.pause.is_none() && batch.next_len().is_some();
@@ -313,9 +314,6 @@ impl<E: Endpoint> Link<E> {
 
     /// Brings a message. Returns what it brought about.
     fn bring(&mut self, message: Message) -> Pressure {
-        if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
-            self.socket.get_mut().stream.settle();
-        }
         let len = message.len();
         self.was_long |= len >= LONG_MESSAGE_BYTES_MIN;
         let (wait, pressure) = match message {
@@ -483,5 +481,136 @@ async fn close(socket: &mut WebSocketStream<Judged>, code: Option<CloseCode>, is
     let ends_at_once = is_by_peer && is_sent && !may_linger() && !stream.is_readable();
     if !ends_at_once {
         linger(stream).await;
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use core::cell::Cell;
+    use std::io::{Read as _, Write as _};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::rc::Rc;
+
+    use sprat_core::time::Instant;
+
+    use super::*;
+    use crate::clock;
+    use crate::engine::{Hold, Packet, Signals};
+    use crate::partials::Partials;
+    use crate::reactor::{LOOK_INTERVAL_MAX, Source, block_on, turn};
+
+    /// An application that lets long messages wait for ever, and the notes it takes.
+    #[derive(Clone, Default)]
+    struct Patient {
+        /// How long it takes over each of the others, which are for many.
+        takes: Duration,
+        brought: Rc<Cell<usize>>,
+        waits: Rc<Cell<bool>>,
+        lost: Rc<Cell<Option<CloseReason>>>,
+    }
+
+    impl Endpoint for Patient {
+        fn message(&mut self, message: app::Message<'_>) -> (Duration, Pressure) {
+            let app::Message::Binary(bytes) = message else { panic!("a text") };
+            self.brought.set(self.brought.get() + bytes.len());
+            let begun = clock::instant();
+            while clock::instant().duration_since(begun) < self.takes {
+                core::hint::spin_loop();
+            }
+            (Duration::ZERO, Pressure::Behind)
+        }
+
+        fn take_packets(&mut self, _budget_bytes: usize, _take: impl FnMut(Packet) -> usize) {}
+
+        fn has_more_to_say(&self) -> bool {
+            false
+        }
+
+        fn flushed(&mut self) {}
+
+        fn lost(&mut self, reason: CloseReason) {
+            self.lost.set(Some(reason));
+        }
+
+        fn blame(&mut self, _problem: PeerError) {}
+
+        fn take_signals(&mut self, _cx: &mut Context<'_>) -> Signals {
+            Signals::default()
+        }
+
+        fn hold_before(&self, bytes: usize, _since: &mut Option<Instant>) -> Option<Hold> {
+            let waits = bytes >= LONG_MESSAGE_BYTES_MIN;
+            self.waits.set(waits);
+            waits.then(Hold::for_ever)
+        }
+
+        fn is_held(&self, _hold: &Hold) -> bool {
+            true
+        }
+    }
+
+    /// A client that has sent binary messages of so many bytes, and the other end of its WebSocket.
+    async fn connect(partials: &Rc<Partials>, lens: &[u16], app: &Patient) -> (TcpStream, Serving) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        for len in lens {
+            let [high, low] = len.to_be_bytes();
+            let header = [0x82, 0x80 | 126, high, low, 0, 0, 0, 0];
+            client.write_all(&[&header[..], &vec![0; usize::from(*len)]].concat()).unwrap();
+        }
+        let source = Source::connected(listener.accept().unwrap().0).unwrap();
+        let stream = Judged::new(Stream::new(source, partials.begin()));
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+        (client, serve(socket, b"head".to_vec(), app.clone(), false))
+    }
+
+    /// Serves a WebSocket until something is so, or it has ended.
+    async fn serve_until(serving: &mut Serving, is_so: impl Fn() -> bool) {
+        for _ in 0..1_000 {
+            if is_so() || core::future::poll_fn(|cx| Poll::Ready(serving.as_mut().poll(cx))).await.is_ready() {
+                return;
+            }
+            turn().await;
+        }
+        panic!("it is not");
+    }
+
+    #[test]
+    fn a_message_that_waits_makes_room_for_others_with_all_behind_it() {
+        block_on(async {
+            let (app, partials) = (Patient::default(), Partials::new(20_000));
+            let (mut client, mut serving) = connect(&partials, &[200, 6_000, 200], &app).await;
+            serve_until(&mut serving, || app.waits.get()).await;
+            assert_eq!((app.brought.get(), app.lost.get()), (200, None));
+            let mut other = partials.begin();
+            core::future::poll_fn(|cx| {
+                other.add(15_000, cx);
+                Poll::Ready(())
+            })
+            .await;
+            // Its end is waited for.
+            client.shutdown(Shutdown::Write).unwrap();
+            serve_until(&mut serving, || false).await;
+            assert_eq!((app.brought.get(), app.lost.get()), (200, Some(CloseReason::TransportClose)));
+            assert!(!other.is_cut());
+            let mut said = Vec::new();
+            client.read_to_end(&mut said).unwrap();
+            assert_eq!(said, b"head\x88\0", "a close frame");
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn between_messages_that_take_their_time_the_other_sockets_are_looked_at() {
+        block_on(async {
+            let app = Patient { takes: 2 * LOOK_INTERVAL_MAX, ..Patient::default() };
+            let (_client, mut serving) = connect(&Partials::new(20_000), &[200; 3], &app).await;
+            for brought in [200, 400, 600] {
+                serve_until(&mut serving, || app.brought.get() >= brought).await;
+                assert_eq!(app.brought.get(), brought);
+            }
+        })
+        .unwrap();
     }
 }

@@ -34,6 +34,14 @@ fn hold_max(bytes: usize, bytes_per_ms: usize) -> Duration {
     Duration::from_ms(HOLD_MS_MAX + (bytes / bytes_per_ms).min(1_000) as u64)
 }
 
+#[cfg(test)]
+impl Hold {
+    /// One that the test itself ends, or not.
+    pub(crate) fn for_ever() -> Self {
+        Self { served: u64::MAX, is_for_room: false, end: Instant::from_ms(u64::MAX), is_for_all: false }
+    }
+}
+
 impl<A: App> Engine<A> {
     /// What is to be waited for before a message of so many bytes is brought: it may be for all, and with what others have said at
     /// the same time too much. Many may wait for the same, so whoever has waited asks again; `since` is when it first had to.

@@ -31,7 +31,7 @@ use crate::clock;
 /// Events fetched in one call.
 const EVENTS_MAX: usize = 256;
 /// How long tasks with much to do go on, all together, before they let sockets be looked at.
-pub(super) const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(4);
+pub(crate) const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(4);
 /// What the event of [`Wakeup`] is known by.
 const WAKEUP: u64 = u64::MAX;
 

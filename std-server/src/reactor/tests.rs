@@ -225,7 +225,7 @@ macro_rules! promises {
 #[cfg(target_os = "linux")]
 #[test]
 fn tasks_that_go_on_for_long_are_told_to_let_sockets_be_looked_at() {
-    use super::epoll::{LOOK_INTERVAL_MAX, Source, block_on};
+    use super::{LOOK_INTERVAL_MAX, Source, block_on};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let look = async {
         let source = Source::listener(listener).unwrap();
