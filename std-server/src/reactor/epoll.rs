@@ -12,6 +12,7 @@ use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,6 +31,10 @@ use crate::clock;
 
 /// Events fetched in one call.
 const EVENTS_MAX: usize = 256;
+/// Calls in a row, as long as peers are gone: behind them are those who have something to say.
+const FETCHES_MAX: usize = 64;
+/// How many are woken at once whose peers are gone. Thousands may go in one moment, and each takes its time.
+pub(super) const ENDED_MAX: usize = 32;
 /// How long tasks with much to do go on, all together, before they let sockets be looked at.
 pub(crate) const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(4);
 /// What the event of [`Wakeup`] is known by.
@@ -75,6 +80,8 @@ struct Reactor {
     interests: RefCell<Interests>,
     timers: RefCell<Timers>,
     coalescing: RefCell<Coalescing>,
+    /// The numbers of sockets whose peers are gone, and whose tasks are not woken yet.
+    ended: RefCell<VecDeque<u32>>,
     /// When sockets were looked at last.
     looked_at: Cell<Instant>,
 }
@@ -136,6 +143,7 @@ impl Reactor {
             interests: RefCell::default(),
             timers: RefCell::default(),
             coalescing: RefCell::default(),
+            ended: RefCell::default(),
             looked_at: Cell::new(clock::instant()),
         })
     }
@@ -146,11 +154,27 @@ impl Reactor {
 
     /// Waits for the next events, unless the tasks have something to do, and wakes who waits for them.
     fn turn(&self) -> io::Result<()> {
-        let may_sleep = self.wakeup.may_sleep();
+        let may_sleep = self.wakeup.may_sleep() && self.ended.borrow().is_empty();
         let timeout = if may_sleep { self.timeout() } else { Some(Duration::ZERO) };
         if self.coalescing.borrow_mut().look() && timeout != Some(Duration::ZERO) {
             coalescing::wait();
         }
+        let mut fetched = self.fetch(timeout)?;
+        for _ in 1..FETCHES_MAX {
+            if fetched < EVENTS_MAX || self.ended.borrow().is_empty() {
+                break;
+            }
+            fetched = self.fetch(Some(Duration::ZERO))?;
+        }
+        // From here on nobody has to interrupt a wait: the tasks run next.
+        self.wakeup.state.store(RUNNING, Ordering::Release);
+        self.wake_some_ended();
+        self.fire_timers();
+        Ok(())
+    }
+
+    /// Waits for events, so long at most, and notes what became of sockets. Returns how many there were.
+    fn fetch(&self, timeout: Option<Duration>) -> io::Result<usize> {
         let timeout =
             timeout.map(|duration| Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
         let mut events = [MaybeUninit::<Event>::uninit(); EVENTS_MAX];
@@ -159,14 +183,11 @@ impl Reactor {
             Err(rustix::io::Errno::INTR) => &mut [],
             Err(problem) => return Err(problem.into()),
         };
-        // From here on nobody has to interrupt a wait: the tasks run next.
-        self.wakeup.state.store(RUNNING, Ordering::Release);
         self.note(fetched);
-        self.fire_timers();
-        Ok(())
+        Ok(fetched.len())
     }
 
-    /// Notes what became of sockets.
+    /// Wakes who waits for the sockets of events, but for those whose peers are gone.
     fn note(&self, events: &[Event]) {
         let interests = &mut *self.interests.borrow_mut();
         for event in events {
@@ -175,15 +196,29 @@ impl Reactor {
             else {
                 continue;
             };
-            let ended = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-            if flags.intersects(ended) {
+            if flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR) {
                 interest.is_ended = true;
+                interest.read.is_ready = true;
+                interest.write.is_ready |= flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR);
+                self.ended.borrow_mut().push_back(number as u32);
+                continue;
             }
-            if flags.intersects(EventFlags::IN | ended) {
+            if flags.intersects(EventFlags::IN) {
                 interest.read.set_ready();
             }
-            if flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR) {
+            if flags.intersects(EventFlags::OUT) {
                 interest.write.set_ready();
+            }
+        }
+    }
+
+    /// Wakes some of those whose peers are gone. A socket that has taken the number of one meanwhile is looked at in vain once.
+    fn wake_some_ended(&self) {
+        let (interests, ended) = (self.interests.borrow(), &mut *self.ended.borrow_mut());
+        for number in ended.drain(..ENDED_MAX.min(ended.len())) {
+            let interest = &interests.entries[number as usize];
+            for waker in [&interest.read.waker, &interest.write.waker].into_iter().flatten() {
+                waker.wake_by_ref();
             }
         }
     }

@@ -238,6 +238,55 @@ fn tasks_that_go_on_for_long_are_told_to_let_sockets_be_looked_at() {
     assert!(block_on(look).unwrap());
 }
 
+/// Counts how often it wakes.
+#[cfg(target_os = "linux")]
+#[derive(Default)]
+struct Counter(core::sync::atomic::AtomicUsize);
+
+#[cfg(target_os = "linux")]
+impl std::task::Wake for Counter {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// Elsewhere it is as the system says.
+#[cfg(target_os = "linux")]
+#[test]
+fn of_many_whose_peers_are_gone_a_few_are_woken_at_once_and_who_speaks_is_woken_first() {
+    use core::sync::atomic::Ordering;
+    use core::task::Context;
+    use std::sync::Arc;
+
+    use super::epoll::{ENDED_MAX, Source, block_on};
+    const GONE: usize = 10 * ENDED_MAX;
+    let test = async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (gone, speaks) = (Arc::new(Counter::default()), Arc::new(Counter::default()));
+        let connect = |counter: &Arc<Counter>| {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let source = Source::connected(listener.accept().unwrap().0).unwrap();
+            assert!(source.poll_readable(&Context::from_waker(&Arc::clone(counter).into())).is_pending());
+            (client, source)
+        };
+        let (clients, sources): (Vec<_>, Vec<_>) = (0..GONE).map(|_| connect(&gone)).unzip();
+        let (mut client, source) = connect(&speaks);
+        drop(clients);
+        client.write_all(b"x").unwrap();
+        super::turn().await;
+        let count = |counter: &Counter| counter.0.load(Ordering::Relaxed);
+        assert_eq!((count(&speaks), source.is_readable()), (1, true));
+        assert!(count(&gone) < GONE / 2, "{} are woken", count(&gone));
+        // They may be read before, if their tasks do something else.
+        assert!(sources.iter().all(Source::is_readable));
+        for _ in 0..GONE / ENDED_MAX {
+            super::turn().await;
+        }
+        assert_eq!(count(&gone), GONE);
+    };
+    block_on(test).unwrap();
+}
+
 #[cfg(target_os = "linux")]
 promises!(of_epoll, super::super::epoll);
 promises!(of_portable, super::super::portable);
