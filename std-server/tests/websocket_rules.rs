@@ -202,6 +202,11 @@ fn nobody_waits_for_the_end_of_a_frame_that_is_wrong_at_its_beginning() {
         ("a length in a long form", vec![BINARY, 0x80 | 126, 0, 1], PROTOCOL),
         ("a length with its highest bit", vec![BINARY, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], PROTOCOL),
         ("a frame beyond the limit", vec![BINARY, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 1, 0, 0, 0, 0], TOO_LARGE),
+        (
+            "a frame beyond the limit of which much has come",
+            [&[BINARY, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 1, 0, 0, 0, 0][..], &[0; 5_000]].concat(),
+            TOO_LARGE,
+        ),
         ("the longest frame of all", [&[BINARY, 0xff, 0x7f][..], &[0xff; 7], &[0; 4]].concat(), TOO_LARGE),
         ("a wrong byte of text", [&[TEXT, 0x80 | 100, 0, 0, 0, 0], &b"fine \xc0"[..]].concat(), NOT_TEXT),
         ("a wrong code", vec![CLOSE, 0x80 | 100, 0, 0, 0, 0, 0, 0], PROTOCOL),

@@ -13,8 +13,9 @@ use crate::error::PeerError;
 /// use sprat_core::wire::frame_check::FrameChecker;
 ///
 /// let mut checker = FrameChecker::new(1_000);
-/// assert_eq!(checker.check(b"\x81\x82\0\0\0\0hi"), Ok(()));
+/// assert_eq!(checker.check(b"\x81\x82\0\0\0\0hi\x81"), Ok(8));
 /// // The frame behind the good one has a reserved bit, and is refused at its first byte.
+/// let mut checker = FrameChecker::new(1_000);
 /// let wrong = checker.check(b"\x81\x82\0\0\0\0hi\xc1").unwrap_err();
 /// assert_eq!((wrong.error, wrong.good_len), (PeerError::WebSocketFrame, 8));
 /// ```
@@ -79,14 +80,14 @@ impl FrameChecker {
         Self { place: BETWEEN, message: None, utf8: Utf8Validator::new(), empty_frames: 0, empty_frames_max }
     }
 
-    /// Judges the next bytes.
+    /// Judges the next bytes. Returns how many of them belong to frames that are whole: those behind begin one that is not.
     ///
     /// Text that is one frame, and whole in `bytes`, is not judged: whoever reads it finds a wrong byte as early.
     ///
     /// # Errors
     ///
     /// [`WrongFrame`] at the first byte that cannot be part of what a client may send. The checker is of no use afterwards.
-    pub fn check(&mut self, bytes: &[u8]) -> Result<(), WrongFrame> {
+    pub fn check(&mut self, bytes: &[u8]) -> Result<usize, WrongFrame> {
         let mut rest = bytes;
         let mut good_len = 0;
         while !rest.is_empty() {
@@ -95,7 +96,7 @@ impl FrameChecker {
                 good_len = bytes.len() - rest.len();
             }
         }
-        Ok(())
+        Ok(good_len)
     }
 
     /// Whether all bytes so far are whole messages and control frames.

@@ -139,7 +139,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let source = Source::connected(listener.accept().unwrap().0).unwrap();
         client.write_all(&[0x81, 0x80, 1, 2, 3, 4].repeat(messages)).unwrap();
-        let judged = Judged::new(Stream::new(source, Partials::new(1_000).begin()));
+        let judged = Judged::new(Stream::new(source, Partials::new(1_000).begin()), 1_000);
         let mut socket = WebSocketStream::from_raw_socket(judged, Role::Server, None).await;
         core::future::poll_fn(|cx| socket.get_ref().stream.poll_readable(cx)).await;
         core::future::poll_fn(|cx| Poll::Ready(Batch::read(&mut socket, cx))).await

@@ -2,10 +2,14 @@
 //!
 //! tungstenite looks at reserved bits and text when a frame is complete, and at the form of lengths never. The core's own
 //! check runs over the bytes as they come, so a wrong one ends the connection at once (RFC 6455, sections 5.2 and 8.1).
+//!
+//! A long frame is held back until it is whole: tungstenite would take room for all of it as soon as it knew its length, and read
+//! no more at once than what every idle connection keeps.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::io::{self, Cursor, Read as _};
+use std::collections::VecDeque;
+use std::io::{self, Read as _};
 
 use smol::io::{AsyncRead, AsyncWrite};
 use sprat_core::error::PeerError;
@@ -20,16 +24,31 @@ pub(super) struct Judged {
     pub(super) stream: Stream,
     checker: FrameChecker,
     wrong: Option<PeerError>,
-    /// What was read of a long frame, and judged, and not passed on yet.
-    ahead: Option<Box<Cursor<Vec<u8>>>>,
+    /// tungstenite refuses longer ones when it sees their headers.
+    frame_bytes_max: u32,
+    held: Option<Box<Held>>,
 }
 
-/// How much of a long frame is read at once: its reader, whose buffer every idle connection keeps, has little room.
-const AHEAD_BYTES: usize = 16 << 10;
+/// A long frame that is not passed on yet, or not to its end.
+#[derive(Debug, Default)]
+struct Held {
+    /// None of them is empty, but for the last while nothing has come for it.
+    pieces: VecDeque<Vec<u8>>,
+    /// How much of the first is passed on.
+    passed: usize,
+    is_whole: bool,
+}
+
+/// A frame is held back if more is missing of it than that.
+const MISSING_BYTES_MAX: usize = 1 << 10;
+/// How much of a long frame is read at once, and lies together.
+const PIECE_BYTES: usize = 16 << 10;
 
 impl Judged {
-    pub(super) const fn new(stream: Stream) -> Self {
-        Self { stream, checker: FrameChecker::new(EMPTY_FRAMES_MAX), wrong: None, ahead: None }
+    /// For a reader that refuses frames of more than `frame_bytes_max` bytes. Longer ones than 4 GiB are not held back anyway.
+    pub(super) fn new(stream: Stream, frame_bytes_max: usize) -> Self {
+        let frame_bytes_max = u32::try_from(frame_bytes_max).unwrap_or(u32::MAX);
+        Self { stream, checker: FrameChecker::new(EMPTY_FRAMES_MAX), wrong: None, frame_bytes_max, held: None }
     }
 
     /// What the peer has done wrong.
@@ -39,13 +58,23 @@ impl Judged {
 
     /// Whether all that has come is whole messages: who has read it keeps nothing of it.
     pub(super) const fn is_between_messages(&self) -> bool {
-        self.wrong.is_none() && self.checker.is_between_messages() && self.ahead.is_none()
+        self.wrong.is_none() && self.checker.is_between_messages() && self.held.is_none()
     }
 
-    /// Judges bytes of the peer. Returns how many of them may be passed on.
+    /// Forgets what is held back, because nobody reads any more.
+    pub(super) fn forget(&mut self) {
+        self.held = None;
+    }
+
+    /// Judges bytes of the peer, and holds those back that begin a long frame. Returns how many of them may be passed on.
     pub(super) fn judge(&mut self, bytes: &[u8]) -> usize {
         match self.checker.check(bytes) {
-            Ok(()) => bytes.len(),
+            Ok(whole_len) if self.is_to_be_held(bytes.len() - whole_len) => {
+                let pieces = bytes[whole_len..].chunks(PIECE_BYTES).map(<[u8]>::to_vec).collect();
+                self.held = Some(Box::new(Held { pieces, ..Held::default() }));
+                whole_len
+            }
+            Ok(_) => bytes.len(),
             Err(wrong) => {
                 self.wrong = Some(wrong.error);
                 wrong.good_len
@@ -53,51 +82,99 @@ impl Judged {
         }
     }
 
-    /// Judges bytes that were read just now.
-    fn judge_read(&mut self, bytes: &[u8], cx: &Context<'_>) -> usize {
-        let good_len = self.judge(bytes);
-        if self.checker.is_in_pieces() {
-            // Once in tungstenite's buffer, which keeps the size of the first piece, and once with the other pieces.
-            self.stream.count(bytes.len(), cx);
-        }
-        good_len
+    /// How many bytes are missing of the payload of the frame that has begun.
+    fn missing(&self) -> usize {
+        usize::try_from(self.checker.payload_missing()).unwrap_or(usize::MAX)
     }
 
-    /// Reads bytes ahead, not more than `bytes_max`.
-    fn poll_read_ahead(&mut self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<()>> {
-        let mut bytes = Vec::new();
-        ready!(self.stream.poll_append::<AHEAD_BYTES>(cx, &mut bytes, bytes_max))?;
-        bytes.truncate(self.judge_read(&bytes, cx));
-        self.ahead = (!bytes.is_empty()).then(|| Box::new(Cursor::new(bytes)));
-        Poll::Ready(Ok(()))
+    /// Whether a frame of which so many bytes have come, header included, is long, and its reader will take it.
+    fn is_to_be_held(&self, begun_len: usize) -> bool {
+        let missing = self.missing();
+        missing > MISSING_BYTES_MAX && missing.saturating_add(begun_len) <= self.frame_bytes_max as usize
+    }
+
+    /// Counts bytes that were read just now, if they are pieces of a message.
+    fn count(&mut self, len: usize, cx: &Context<'_>) {
+        if self.checker.is_in_pieces() {
+            // Once in tungstenite's buffer, which keeps the size of the first piece, and once with the other pieces.
+            self.stream.count(len, cx);
+        }
+    }
+
+    /// Reads some of the frame that is held back. Returns how much.
+    fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let missing = self.missing();
+        let Some(held) = &mut self.held else { return Poll::Ready(Ok(0)) };
+        let piece = held.place();
+        let before = piece.len();
+        // A byte behind the frame: if it does not come, there is nothing more to be read.
+        let bytes_max = missing.saturating_add(1).min(PIECE_BYTES - before);
+        let len = ready!(self.stream.poll_append::<PIECE_BYTES>(cx, piece, bytes_max))?;
+        match self.checker.check(&piece[before..]) {
+            Ok(_) => held.is_whole = self.checker.payload_missing() == 0,
+            Err(wrong) => {
+                self.wrong = Some(wrong.error);
+                piece.truncate(before + wrong.good_len);
+                // Only what came behind the frame may be wrong.
+                held.is_whole = wrong.good_len > 0;
+                if !held.is_whole {
+                    self.held = None;
+                }
+            }
+        }
+        self.count(len, cx);
+        Poll::Ready(Ok(len))
+    }
+}
+
+impl Held {
+    /// The piece that is read into.
+    fn place(&mut self) -> &mut Vec<u8> {
+        if self.pieces.back().is_none_or(|last| last.len() >= PIECE_BYTES) {
+            self.pieces.push_back(Vec::new());
+        }
+        let last = self.pieces.len() - 1;
+        &mut self.pieces[last]
+    }
+
+    /// Passes on what there is room for. Returns how much; `None` if there is nothing more.
+    fn pass_on(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let first = self.pieces.front()?;
+        let len = (&first[self.passed..]).read(buffer).ok()?;
+        self.passed += len;
+        if self.passed == first.len() {
+            self.pieces.pop_front();
+            self.passed = 0;
+        }
+        Some(len)
     }
 }
 
 impl AsyncRead for Judged {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let judged = self.get_mut();
-        if judged.ahead.is_none() && judged.wrong.is_none() {
-            let missing = usize::try_from(judged.checker.payload_missing()).unwrap_or(usize::MAX);
-            if missing > buffer.len() {
-                // Behind the frame no more than its reader would read.
-                ready!(judged.poll_read_ahead(cx, missing.saturating_add(buffer.len())))?;
-            } else {
+        loop {
+            if let Some(held) = judged.held.as_mut().filter(|held| held.is_whole) {
+                if let Some(len) = held.pass_on(buffer) {
+                    return Poll::Ready(Ok(len));
+                }
+                judged.held = None;
+            }
+            if judged.wrong.is_some() {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+            if judged.held.is_none() {
                 let len = ready!(Pin::new(&mut judged.stream).poll_read(cx, buffer))?;
-                let good_len = judged.judge_read(&buffer[..len], cx);
-                if good_len > 0 || judged.wrong.is_none() {
+                let good_len = judged.judge(&buffer[..len]);
+                judged.count(len, cx);
+                if good_len > 0 || len == 0 {
                     return Poll::Ready(Ok(good_len));
                 }
+            } else if ready!(judged.poll_hold(cx))? == 0 {
+                // The end, in the middle of a frame.
+                return Poll::Ready(Ok(0));
             }
         }
-        let Some(ahead) = &mut judged.ahead else {
-            let is_end = judged.wrong.is_none();
-            return Poll::Ready(if is_end { Ok(0) } else { Err(io::ErrorKind::InvalidData.into()) });
-        };
-        let passed = ahead.read(buffer);
-        if ahead.position() == ahead.get_ref().len() as u64 {
-            judged.ahead = None;
-        }
-        Poll::Ready(passed)
     }
 }
 
@@ -138,7 +215,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let source = Source::connected(listener.accept().unwrap().0).unwrap();
-        let mut judged = Judged::new(Stream::new(source, Partials::new(1_000_000).begin()));
+        let mut judged = Judged::new(Stream::new(source, Partials::new(1_000_000).begin()), 100_000);
         let sending = std::thread::spawn(move || {
             client.write_all(&sent).unwrap();
             client.shutdown(Shutdown::Write).unwrap();

@@ -71,7 +71,7 @@ pub(super) const READ_BYTES: usize = 2_048;
 /// Reads in a row before the other connections get their turn.
 const READS_MAX: u8 = 16;
 /// So many bytes count as another read.
-const BYTES_PER_READ: usize = 4 << 10;
+const BYTES_PER_READ: usize = 1 << 10;
 
 impl Stream {
     pub(crate) fn new(source: Source<TcpStream>, partial: Partial) -> Self {

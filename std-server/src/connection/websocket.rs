@@ -91,7 +91,7 @@ async fn open(stream: Stream, mut received: Vec<u8>, message_bytes_max: usize) -
         .max_write_buffer_size(CONTROL_BUFFER_BYTES_MAX)
         .max_message_size(Some(message_bytes_max))
         .max_frame_size(Some(message_bytes_max));
-    let mut stream = Judged::new(stream);
+    let mut stream = Judged::new(stream, message_bytes_max);
     received.truncate(stream.judge(&received));
     // tungstenite keeps it, and with it the room that a long head has taken.
     received.shrink_to_fit();
@@ -138,11 +138,11 @@ fn serve(
             smol::future::yield_now().await;
         };
         // Rare, and larger than what an idle connection is to keep.
-        Box::pin(finish(&mut link, end)).await;
+        Box::pin(finish(link, end)).await;
     })
 }
 
-async fn finish(link: &mut Link<impl Endpoint>, end: End) {
+async fn finish(mut link: Link<impl Endpoint>, end: End) {
     let is_by_peer = matches!(end, End::ByPeer);
     let code = match end {
         End::ByServer | End::OfLongMessages => None,
@@ -168,7 +168,10 @@ async fn finish(link: &mut Link<impl Endpoint>, end: End) {
     };
     // A close frame in the middle of another frame would be garbage.
     if !link.outgoing.is_begun() {
-        close(&mut link.socket, code, is_by_peer).await;
+        // What was read, and was perhaps to make room for others, does not wait for the end.
+        link.unbrought = None;
+        link.socket.get_mut().forget();
+        close(link.socket, code, is_by_peer).await;
     }
 }
 
@@ -464,23 +467,24 @@ fn end_of(error: &Error) -> End {
 }
 
 /// Sends a close frame and waits a while for the end of the peer's side, so that what was sent is not lost.
-async fn close(socket: &mut WebSocketStream<Judged>, code: Option<CloseCode>, is_by_peer: bool) {
+async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>, is_by_peer: bool) {
     let frame = code.map(|code| CloseFrame { code, reason: "".into() });
     let goodbye = async {
         // The peer may be gone already.
         if socket.close(frame).await.is_err() {
             // The peer closed it: the answer to that waits to be sent.
-            return core::future::poll_fn(|cx| Pin::new(&mut *socket).poll_flush(cx)).await.is_ok();
+            return core::future::poll_fn(|cx| Pin::new(&mut socket).poll_flush(cx)).await.is_ok();
         }
         true
     };
     let is_sent = within(LINGER_TIMEOUT, pin!(goodbye)).await == Some(true);
-    let stream = &mut socket.get_mut().stream;
+    // Without tungstenite's buffer, in which a long message may be in part.
+    let mut stream = socket.into_inner().stream;
     // RFC 6455, section 5.5.1, wants a connection that the peer has closed ended at once. Some send on nevertheless: as long as few
     // linger, they are spared a reset.
     let ends_at_once = is_by_peer && is_sent && !may_linger() && !stream.is_readable();
     if !ends_at_once {
-        linger(stream).await;
+        linger(&mut stream).await;
     }
 }
 
@@ -560,7 +564,7 @@ mod tests {
             client.write_all(&[&header[..], &vec![0; usize::from(*len)]].concat()).unwrap();
         }
         let source = Source::connected(listener.accept().unwrap().0).unwrap();
-        let stream = Judged::new(Stream::new(source, partials.begin()));
+        let stream = Judged::new(Stream::new(source, partials.begin()), 100_000);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
         (client, serve(socket, b"head".to_vec(), app.clone(), false))
     }

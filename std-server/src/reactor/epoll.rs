@@ -221,6 +221,10 @@ impl Reactor {
                 waker.wake_by_ref();
             }
         }
+        if ended.is_empty() {
+            // What was taken for thousands is not kept.
+            *ended = VecDeque::new();
+        }
     }
 
     /// How long to wait for events at most: rounded up to what epoll counts in, so that no timer is looked at too early.

@@ -79,7 +79,8 @@ pub fn frames(data: &[u8]) {
     let Some((&step, data)) = data.split_first() else { return };
     for step in [1, usize::from(step) + 1] {
         let mut checker = FrameChecker::new(u16::MAX);
-        let judged = data.chunks(step).try_for_each(|piece| checker.check(piece).map_err(|wrong| wrong.error));
+        let judged =
+            data.chunks(step).try_for_each(|piece| checker.check(piece).map(drop).map_err(|wrong| wrong.error));
         match (judged, read_frames(data, step)) {
             // The length of messages is the reader's to judge.
             (_, Err(PeerError::TooLarge)) => {}
