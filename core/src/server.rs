@@ -261,6 +261,11 @@ impl<A: App, M: Memory> Server<A, M> {
         self.sockets.engine.crowd.outboxes as usize
     }
 
+    /// How many of them had less one or two seconds ago: they read, and what was said at once was too much for a moment.
+    pub fn crowded_lately(&self, now: Instant) -> usize {
+        self.sockets.engine.crowded_lately(now) as usize
+    }
+
     /// What the last input, a message or the body of a POST, brought about. A driver reads no more of whoever sends without a pause before
     /// what waits is sent ([`Pressure::Behind`]) or, within reason, taken ([`Pressure::Crowded`]): what costs others their place is
     /// then left in the sender's TCP.

@@ -138,6 +138,29 @@ fn senders_are_held_back_while_somebody_still_reads_what_waits() {
 }
 
 #[test]
+fn who_has_had_much_to_read_for_two_seconds_reads_slowly() {
+    let lately = |bench: &Bench| bench.server().crowded_lately(Instant::from_ms(bench.now_ms()));
+    let mut bench = Bench::limited(Limits { outbox_packets_max: 10, ..Limits::default() });
+    let slow = stuck(&mut bench);
+    for round in 0..3 {
+        while bench.server().crowded() == 0 {
+            assert_eq!((lately(&bench), bench.is_closed(slow)), (0, false), "round {round}");
+            emit(&mut bench, "1").unwrap();
+        }
+        assert_eq!((lately(&bench), bench.server().crowded()), (1, 1));
+        bench.advance(1_000);
+        assert_eq!(lately(&bench), 1);
+        if round == 1 {
+            bench.advance(1_000);
+            assert_eq!((lately(&bench), bench.server().crowded()), (0, 1), "it reads slowly");
+        }
+        bench.stall(slow, false);
+        bench.stall(slow, true);
+        assert_eq!((lately(&bench), bench.server().crowded()), (0, 0), "it has read");
+    }
+}
+
+#[test]
 fn nobody_waits_for_who_had_stalled_before_much_waited_for_it() {
     let mut bench = Bench::limited(Limits { outbox_packets_max: 10, ..Limits::default() });
     stuck(&mut bench);

@@ -81,6 +81,8 @@ pub(crate) struct Outbox {
     bytes: u32,
     /// More than half of what may wait does.
     is_crowded: bool,
+    /// In which [`Crowd::period`] it became so.
+    crowded_in: u16,
 }
 
 /// Where outboxes are more than half full, and when the last of their clients that took something is due to be closed for taking
@@ -89,6 +91,45 @@ pub(crate) struct Outbox {
 pub(crate) struct Crowd {
     pub(crate) outboxes: u32,
     stalled: Instant,
+    /// Which [`PERIOD_MS`] it is, or was when an outbox became one of them, or no more.
+    period: u64,
+    /// How many of the outboxes became so in that period, and in the one before.
+    lately: [u32; 2],
+}
+
+/// Who has had much to read for longer than one to two of these reads slowly.
+const PERIOD_MS: u64 = 1_000;
+
+impl Crowd {
+    /// How many of the outboxes became so in this period, and in the one before.
+    fn lately(&self, now: Instant) -> [u32; 2] {
+        match (now.as_ms() / PERIOD_MS).saturating_sub(self.period) {
+            0 => self.lately,
+            1 => [0, self.lately[0]],
+            _ => [0; 2],
+        }
+    }
+
+    fn begin_period(&mut self, now: Instant) {
+        self.lately = self.lately(now);
+        self.period = self.period.max(now.as_ms() / PERIOD_MS);
+    }
+
+    /// Another one. Returns what it is known by.
+    fn add(&mut self, now: Instant) -> u16 {
+        self.begin_period(now);
+        self.outboxes += 1;
+        self.lately[0] += 1;
+        self.period as u16
+    }
+
+    fn remove(&mut self, now: Instant, crowded_in: u16) {
+        self.begin_period(now);
+        self.outboxes -= 1;
+        if let Some(lately) = self.lately.get_mut(usize::from((self.period as u16).wrapping_sub(crowded_in))) {
+            *lately = lately.saturating_sub(1);
+        }
+    }
 }
 
 /// How far what clients say is ahead of what others take. Whoever brought a message asks for it ([`Server::pressure`]), and reads
@@ -112,7 +153,7 @@ const STALL_PATIENCE: Duration = Duration::from_ms(500);
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { head: NONE, waiting: NONE, tail: NONE, packets: 0, bytes: 0, is_crowded: false }
+        Self { head: NONE, waiting: NONE, tail: NONE, packets: 0, bytes: 0, is_crowded: false, crowded_in: 0 }
     }
 }
 
@@ -257,6 +298,11 @@ impl<M: Memory> Engine<M> {
         let longest = || self.timers.first_deadline(TimerKind::Stalled);
         (self.crowd.outboxes > 0 && has_moved(self.crowd.stalled))
             || (self.is_tight() && longest().is_some_and(has_moved))
+    }
+
+    /// How many have more than half of what may wait for one, and had not two seconds ago.
+    pub(crate) fn crowded_lately(&self, now: Instant) -> u32 {
+        self.crowd.lately(now).iter().sum()
     }
 
     /// Whether more than half of what may wait for all together does.
@@ -439,7 +485,7 @@ impl<M: Memory> Engine<M> {
             self.entries[tail].next = at;
         }
         if is_new {
-            self.crowd.outboxes += 1;
+            self.sessions[index].outbox.crowded_in = self.crowd.add(self.now.instant);
             let stalled = Timers::deadline_of(&self.sessions[index], TimerKind::Stalled);
             self.crowd.stalled = self.crowd.stalled.max(stalled);
         }
@@ -482,7 +528,7 @@ impl<M: Memory> Engine<M> {
         }
         if outbox.is_crowded && !outbox.is_over_half(&self.limits) {
             outbox.is_crowded = false;
-            self.crowd.outboxes -= 1;
+            self.crowd.remove(self.now.instant, outbox.crowded_in);
         }
     }
 

@@ -54,6 +54,11 @@ pub(super) trait Endpoint {
     /// Does what remains when all messages that were read are brought, and sends to others what has come of them, if they are few.
     fn end_turn(&self) {}
 
+    /// Whether nothing is to be read before something was sent.
+    fn is_full(&self) -> bool {
+        false
+    }
+
     /// What is to be waited for before a message of so many bytes is brought, which waits since then.
     fn hold_before(&self, _bytes: usize, _since: &mut Option<Instant>) -> Option<Hold> {
         None
@@ -163,7 +168,6 @@ pub(super) struct Echo<S> {
     waiting_bytes: usize,
     /// Of them, those that are being sent.
     taken_bytes: usize,
-    waiting_bytes_max: usize,
     /// When it is looked whether it is used.
     look: Timer,
     timeout: Duration,
@@ -172,19 +176,20 @@ pub(super) struct Echo<S> {
     signals: Signals,
 }
 
+/// With more unread than that nothing more is read of its client.
+const UNREAD_BYTES_MAX: usize = 256 << 10;
 /// What a message counts beside its bytes.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
 impl<S: Fn(&Context<'_>) -> Poll<()>> Echo<S> {
-    /// An echo for whoever speaks and reads: with more than `waiting_bytes_max` unread the connection ends. So it does if nothing
-    /// is said for `timeout`, or nothing taken of what waits; it may take twice as long until that is noticed.
-    pub(super) fn new(waiting_bytes_max: usize, timeout: Duration, stopping: S) -> Self {
+    /// An echo for whoever speaks and reads. The connection ends if nothing is said for `timeout`, or nothing taken of what waits; it
+    /// may take twice as long until that is noticed.
+    pub(super) fn new(timeout: Duration, stopping: S) -> Self {
         Self {
             stopping,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             taken_bytes: 0,
-            waiting_bytes_max,
             look: Timer::after(timeout),
             timeout,
             is_used: false,
@@ -205,7 +210,6 @@ impl<S: Fn(&Context<'_>) -> Poll<()>> Endpoint for Echo<S> {
         self.waiting.push_back((packet, counted));
         self.waiting_bytes += counted;
         self.signals.wake = true;
-        self.signals.close |= self.waiting_bytes > self.waiting_bytes_max;
         (Duration::ZERO, Pressure::None)
     }
 
@@ -225,6 +229,10 @@ impl<S: Fn(&Context<'_>) -> Poll<()>> Endpoint for Echo<S> {
     fn flushed(&mut self) {
         self.waiting_bytes -= core::mem::take(&mut self.taken_bytes);
         self.is_used = true;
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting_bytes > UNREAD_BYTES_MAX
     }
 
     fn lost(&mut self, _reason: CloseReason) {}
@@ -276,7 +284,7 @@ mod tests {
 
     #[test]
     fn an_echo_ends_that_nobody_speaks_to_or_reads() {
-        let new = || -> Idle { Echo::new(100_000, SOON, |_| Poll::Pending) };
+        let new = || -> Idle { Echo::new(SOON, |_| Poll::Pending) };
         reactor::block_on(async {
             assert!(is_closed(10, &mut new(), |_| {}).await, "nobody speaks");
             assert!(is_closed(10, &mut new(), say).await, "nobody reads");

@@ -77,7 +77,7 @@ pub(crate) async fn begin<A: App + 'static>(upgraded: Upgraded<A>) -> Serving {
         Behind::Echo => {
             let line = engine.line();
             let stopping = move |cx: &Context<'_>| line.poll_stopping(cx);
-            serve(socket, head, Echo::new(2 * message_bytes_max, engine.silence_max(), stopping), has_more)
+            serve(socket, head, Echo::new(engine.silence_max(), stopping), has_more)
         }
         Behind::Nothing => serve(socket, head, Refused, has_more),
     }
@@ -240,6 +240,13 @@ impl<E: Endpoint> Link<E> {
                 return self.poll_send(cx);
             }
             self.pause = None;
+        }
+        if self.endpoint.is_full() {
+            let sent = self.poll_send(cx);
+            if !self.endpoint.is_full() {
+                cx.waker().wake_by_ref();
+            }
+            return sent;
         }
         // Most often it is woken only to send.
         let stream = &self.socket.get_ref().stream;

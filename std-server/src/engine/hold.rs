@@ -22,22 +22,23 @@ pub(crate) struct Hold {
 /// How many milliseconds nothing is read of a client at most because others do not take what it has sent them: those who do notice it
 /// as a pause.
 const HOLD_MS_MAX: u64 = 10;
-/// So many bytes of a message make it a millisecond longer, up to a second: behind the message, which may have been for its own client
-/// alone, and before it, when others have much to read.
+/// So many bytes of a message make it a millisecond longer, up to four seconds: behind the message, which may have been for its own client
+/// alone; before it, when many others have much to read; and before it, when they have read well until now.
 const BYTES_PER_MS_AFTER: usize = 8 << 10;
 const BYTES_PER_MS_BEFORE: usize = 1 << 10;
+const BYTES_PER_MS_BEFORE_READERS: usize = 256;
 /// A few messages from this length on fill an outbox: they wait until others have taken something, and not only until it was sent.
 pub(crate) const LONG_BYTES_MIN: usize = 4 << 10;
 /// How long shorter ones wait at most.
-const SHORT_HOLD_MAX: Duration = Duration::from_ms(50);
+const SHORT_HOLD_MAX: Duration = Duration::from_ms(25);
 fn hold_max(bytes: usize, bytes_per_ms: usize) -> Duration {
-    Duration::from_ms(HOLD_MS_MAX + (bytes / bytes_per_ms).min(1_000) as u64)
+    Duration::from_ms(HOLD_MS_MAX + (bytes / bytes_per_ms).min(4_000) as u64)
 }
 
 #[cfg(test)]
 impl Hold {
     /// One that the test itself ends, or not.
-    pub(crate) fn for_ever() -> Self {
+    pub(crate) const fn for_ever() -> Self {
         Self { served: u64::MAX, is_for_room: false, end: Instant::from_ms(u64::MAX), is_for_all: false }
     }
 }
@@ -47,17 +48,23 @@ impl<A: App> Engine<A> {
     /// the same time too much. Many may wait for the same, so whoever has waited asks again; `since` is when it first had to.
     pub(crate) fn hold_before(&self, bytes: usize, since: &mut Option<Instant>) -> Option<Hold> {
         let inner = &mut *self.inner.borrow_mut();
-        if !inner.is_widely_crowded() {
+        if inner.server.crowded() == 0 {
             return None;
         }
         inner.read_instant();
         let now = inner.now.instant;
         let is_long = bytes >= LONG_BYTES_MIN;
-        let end =
-            *since.get_or_insert(now) + if is_long { hold_max(bytes, BYTES_PER_MS_BEFORE) } else { SHORT_HOLD_MAX };
+        let bytes_per_ms =
+            if inner.server.crowded_lately(now) > 0 { BYTES_PER_MS_BEFORE_READERS } else { BYTES_PER_MS_BEFORE };
+        let hold_max = if is_long { hold_max(bytes, bytes_per_ms) } else { SHORT_HOLD_MAX };
+        let end = *since.get_or_insert(now) + hold_max;
         let hold = Hold { served: inner.served_when_all_are(), is_for_room: is_long, end, is_for_all: true };
-        let is_worth_it = now < end && inner.is_widely_crowded() && (is_long || inner.senders.waiting() > 0);
-        is_worth_it.then_some(hold)
+        let is_worth_it = if is_long {
+            inner.is_crowded_for_long(now)
+        } else {
+            inner.is_widely_crowded() && inner.senders.waiting() > 0
+        };
+        (is_worth_it && now < end).then_some(hold)
     }
 
     /// What is to be waited for after messages of so many bytes that brought about so much.
@@ -77,7 +84,7 @@ impl<A: App> Engine<A> {
         let inner = &mut *self.inner.borrow_mut();
         inner.read_instant();
         let now = inner.now.instant;
-        let is_crowded = || if hold.is_for_all { inner.is_widely_crowded() } else { inner.server.is_crowded(now) };
+        let is_crowded = || if hold.is_for_all { inner.is_crowded_for_long(now) } else { inner.server.is_crowded(now) };
         let is_served = inner.senders.served >= hold.served || (hold.is_for_all && now >= hold.end);
         !is_served || (hold.is_for_room && now < hold.end && is_crowded())
     }
@@ -89,6 +96,11 @@ impl<A: App> Inner<A> {
     fn is_widely_crowded(&self) -> bool {
         let crowded = self.server.crowded();
         crowded > 1 && 16 * crowded > self.server.sessions() && self.server.is_crowded(self.now.instant)
+    }
+
+    /// Whether a long message would be too much for somebody: for as many, or for one who has read well until now.
+    fn is_crowded_for_long(&self, now: Instant) -> bool {
+        self.server.crowded_lately(now) > 0 || self.is_widely_crowded()
     }
 
     fn served_when_all_are(&self) -> u64 {
@@ -106,21 +118,21 @@ mod tests {
     use crate::engine::{Caller, TransportId};
     use crate::reactor::{self, Timer};
 
-    /// An engine with two clients for whom more than half of what may wait does, one of them returned.
-    async fn crowded() -> (Engine<Nothing>, TransportId) {
+    /// An engine with two clients for whom more than half of what may wait does.
+    async fn crowded() -> (Engine<Nothing>, [TransportId; 2]) {
         let engine = engine();
         let both = [upgraded(&engine).await, upgraded(&engine).await];
         for transport in [both, both].concat() {
             let message = Message::Binary(&[0; 300_000]);
             engine.enter(|_, context| context.send(transport.session(), message)).expect("room");
         }
-        (engine, both[0])
+        (engine, both)
     }
 
     #[test]
     fn messages_wait_while_somebody_has_much_to_read() {
         let test = async {
-            let (engine, transport) = crowded().await;
+            let (engine, [transport, other]) = crowded().await;
             assert!(engine.hold_before(3_000, &mut None).is_none(), "nothing is to be sent");
             let hold = engine.hold_before(300_000, &mut None).expect("a long one");
             assert!(engine.is_held(&hold));
@@ -130,9 +142,12 @@ mod tests {
             assert!(engine.is_held(&short));
             engine.inner.borrow_mut().serve_some(Queue::Listeners);
             assert!(!engine.is_held(&short) && engine.is_held(&hold));
-            engine.inner.borrow_mut().take_packets(transport, usize::MAX, |_, _| 0);
-            engine.inner.borrow_mut().flushed(transport, Caller::Nobody);
-            assert!(!engine.is_held(&hold) && engine.hold_before(300_000, &mut None).is_none());
+            for (transport, is_crowded) in [(transport, true), (other, false)] {
+                engine.inner.borrow_mut().take_packets(transport, usize::MAX, |_, _| 0);
+                engine.inner.borrow_mut().flushed(transport, Caller::Nobody);
+                assert_eq!(engine.is_held(&hold), is_crowded);
+                assert_eq!(engine.hold_before(300_000, &mut None).is_some(), is_crowded);
+            }
         };
         reactor::block_on(test).expect("a reactor");
     }
@@ -140,12 +155,20 @@ mod tests {
     #[test]
     fn a_few_who_read_slowly_make_nobody_wait() {
         let test = async {
-            let (engine, _) = crowded().await;
+            let (engine, [transport, _]) = crowded().await;
+            let _websocket = engine.attach(transport, socket());
+            engine.inner.borrow_mut().wake(transport, Caller::Nobody);
             for _ in 0..30 {
-                assert!(engine.hold_before(300_000, &mut None).is_some());
+                assert!(engine.hold_before(3_000, &mut None).is_some());
                 upgraded(&engine).await;
             }
-            assert!(engine.hold_before(300_000, &mut None).is_none());
+            assert!(engine.hold_before(3_000, &mut None).is_none());
+            assert!(engine.hold_before(300_000, &mut None).is_some(), "they have read well until now");
+            let later = |engine: &Engine<Nothing>, seconds: u64| {
+                let inner = &*engine.inner.borrow();
+                inner.is_crowded_for_long(inner.now.instant + Duration::from_ms(1_000 * seconds))
+            };
+            assert!(!later(&engine, 2));
         };
         reactor::block_on(test).expect("a reactor");
     }

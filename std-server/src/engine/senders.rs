@@ -440,6 +440,23 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_task_that_has_brought_nothing_sends_for_nobody() {
+        let test = async {
+            let engine = engine();
+            let [listener, speaker] = [upgraded(&engine).await, upgraded(&engine).await];
+            let websockets = [listener, speaker].map(|transport| engine.attach(transport, socket()));
+            engine.inner.borrow_mut().wake(listener, Caller::Nobody);
+            let waiting = || engine.inner.borrow().senders.waiting();
+            websockets[1].end_turn();
+            assert_eq!(waiting(), 1);
+            websockets[1].message(Message::Text("4hello"));
+            websockets[1].end_turn();
+            assert_eq!(waiting(), 0);
+        };
+        reactor::block_on(test).expect("a reactor");
+    }
+
+    #[test]
     fn who_speaks_does_not_wait_as_a_listener() {
         let test = async {
             let engine = engine();

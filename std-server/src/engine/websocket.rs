@@ -130,14 +130,15 @@ impl<A: App> WebSocketHandle<A> {
         websocket.left.take()
     }
 
-    /// Does what was put off while messages were brought; serves others who have something to be sent, if they are few.
+    /// Does what was put off while messages were brought, and serves others who have something to be sent, if they are few. A task that
+    /// has brought nothing leaves that to the engine: many that only wait would all serve somebody, with no look at the sockets between.
     pub(crate) fn end_turn(&self) {
         let inner = &mut *self.engine.inner.borrow_mut();
         if core::mem::take(&mut inner.is_unscheduled) {
             inner.schedule();
             inner.hurry(self.transport);
+            inner.serve_few_senders();
         }
-        inner.serve_few_senders();
     }
 
     /// Reads the wall clock for the messages that are brought next: they came when they were read.
