@@ -182,9 +182,10 @@ impl Pages {
                     Notice::Page,
                     format_args!("requests of pages refused: the files that are being sent are too much"),
                 );
-                let mut response = text(503, request, "Too many files are being sent.\n");
-                response.headers.push(("Retry-After", "5".into()));
-                response
+                later(request, "Too many files are being sent.\n")
+            }
+            Found::Unreadable(problem) if is_for_lack_of_descriptors(&problem) => {
+                later(request, "Too many files are open.\n")
             }
             Found::TooLarge => text(403, request, "This file is larger than the server serves.\n"),
             Found::Unreadable(problem) => {
@@ -312,6 +313,27 @@ fn text(status: u16, request: &PageRequest<'_>, line: &str) -> PageResponse {
         ("X-Content-Type-Options", "nosniff".into()),
     ];
     PageResponse { status, headers, body: unless_head(request, Bytes::copy_from_slice(line.as_bytes())) }
+}
+
+/// The answer to whoever may well ask again in a moment.
+fn later(request: &PageRequest<'_>, line: &str) -> PageResponse {
+    let mut response = text(503, request, line);
+    response.headers.push(("Retry-After", "5".into()));
+    response
+}
+
+/// Whether a file could not be opened because too many are.
+fn is_for_lack_of_descriptors(problem: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    return matches!(
+        rustix::io::Errno::from_io_error(problem),
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    );
+    #[cfg(not(unix))]
+    {
+        let _ = problem;
+        false
+    }
 }
 
 fn unless_head(request: &PageRequest<'_>, body: Bytes) -> Bytes {

@@ -267,13 +267,22 @@ fn is_host(value: &[u8]) -> bool {
             [b']', rest @ ..] => rest,
             _ => return false,
         },
-        name => behind_name(name, |byte| matches!(byte, b'$'..=b'.' | b'!' | b';' | b'=' | b'_' | b'~')),
+        name if is_encoded(name) => {
+            behind_name(name, |byte| matches!(byte, b'$'..=b'.' | b'!' | b';' | b'=' | b'_' | b'~'))
+        }
+        _ => return false,
     };
     match behind {
         [] => true,
         [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
         _ => false,
     }
+}
+
+/// Whether behind each percent sign stand two hexadecimal digits (RFC 3986 section 2.1).
+fn is_encoded(text: &[u8]) -> bool {
+    let mut behind = text.split(|&byte| byte == b'%').skip(1);
+    behind.all(|text| matches!(text, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()))
 }
 
 /// What stands behind the letters, digits and such marks at the beginning.

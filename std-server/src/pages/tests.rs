@@ -366,3 +366,16 @@ fn a_folder_that_is_none_is_refused_at_the_start() {
         assert!(Pages::new("/socket.io").with_folder(&scratch.0.join(name), 1_000).is_err(), "{name}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_opened_for_now_is_worth_asking_for_again() {
+    use rustix::io::Errno;
+    for (problem, is_for_now) in
+        [(Errno::MFILE, true), (Errno::NFILE, true), (Errno::ACCESS, false), (Errno::IO, false)]
+    {
+        assert_eq!(is_for_lack_of_descriptors(&problem.into()), is_for_now, "{problem}");
+    }
+    let response = later(&get("/x.js"), "Too many files are open.\n");
+    assert_eq!((response.status, header(&response, "Retry-After")), (503, Some("5")));
+}

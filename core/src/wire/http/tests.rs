@@ -121,6 +121,8 @@ fn what_is_ambiguous_is_refused() {
         "Host: a:b",
         "Host: a:80:80",
         "Host: a:123456",
+        "Host: a%zz",
+        "Host: a%4",
         "Host: [::1",
         "Host: ::1",
         "Host: [::1]80",
