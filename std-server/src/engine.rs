@@ -64,6 +64,7 @@ struct Inner<A> {
     /// Nobody is to wait for another request.
     is_stopping: bool,
     senders: Senders,
+    patience: hold::Patience,
     /// How many tasks were woken by what the server wanted last.
     woken: usize,
     /// Where clients' first requests are kept, for applications that want to know.
@@ -156,6 +157,7 @@ impl<A: App> Engine<A> {
             clients: Clients::new(limits),
             is_stopping: false,
             senders: Senders::default(),
+            patience: hold::Patience::default(),
             woken: 0,
             handshakes,
             watch,

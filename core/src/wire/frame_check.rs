@@ -49,6 +49,7 @@ struct Payload {
     opcode: Opcode,
     key: [u8; 4],
     offset: u8,
+    len: u64,
     missing: u64,
     code: Code,
 }
@@ -112,7 +113,15 @@ impl FrameChecker {
         }
     }
 
-    /// How many bytes are missing of the payload of the frame that has begun.
+    /// How many bytes the payload of the frame that has begun has in all; 0 if none has, or its header is not complete.
+    pub const fn payload_len(&self) -> u64 {
+        match self.place {
+            Place::Payload(payload) => payload.len,
+            Place::Closed | Place::Header(..) => 0,
+        }
+    }
+
+    /// How many of them are missing.
     pub const fn payload_missing(&self) -> u64 {
         match self.place {
             Place::Payload(payload) => payload.missing,
@@ -196,7 +205,7 @@ impl FrameChecker {
         }
         let key = header.masked.unwrap_or_default();
         self.go_on_with_payload(
-            Payload { fin, opcode, key, offset: 0, missing: payload_len, code: Code::Awaited },
+            Payload { fin, opcode, key, offset: 0, len: payload_len, missing: payload_len, code: Code::Awaited },
             behind,
         )
     }

@@ -283,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn an_echo_is_full_until_what_is_too_much_is_read() {
+        let mut echo: Idle = Echo::new(SOON, |_| Poll::Pending);
+        let long = "x".repeat(UNREAD_BYTES_MAX / 2);
+        for is_full in [false, true] {
+            echo.message(app::Message::Text(&long));
+            assert_eq!(echo.is_full(), is_full);
+        }
+        read(&mut echo);
+        assert!(!echo.is_full());
+    }
+
+    #[test]
     fn an_echo_ends_that_nobody_speaks_to_or_reads() {
         let new = || -> Idle { Echo::new(SOON, |_| Poll::Pending) };
         reactor::block_on(async {

@@ -61,6 +61,14 @@ impl Judged {
         self.wrong.is_none() && self.checker.is_between_messages() && self.held.is_none()
     }
 
+    /// All that has come is dealt with, but for the frame that is held back.
+    pub(super) fn settle(&mut self, cx: &Context<'_>) {
+        self.stream.settle();
+        if let Some(held) = &self.held {
+            self.stream.count(held.pieces.iter().map(Vec::len).sum(), cx);
+        }
+    }
+
     /// Forgets what is held back, because nobody reads any more.
     pub(super) fn forget(&mut self) {
         self.held = None;
@@ -69,7 +77,7 @@ impl Judged {
     /// Judges bytes of the peer, and holds those back that begin a long frame. Returns how many of them may be passed on.
     pub(super) fn judge(&mut self, bytes: &[u8]) -> usize {
         match self.checker.check(bytes) {
-            Ok(whole_len) if self.is_to_be_held(bytes.len() - whole_len) => {
+            Ok(whole_len) if self.is_to_be_held() => {
                 let pieces = bytes[whole_len..].chunks(PIECE_BYTES).map(<[u8]>::to_vec).collect();
                 self.held = Some(Box::new(Held { pieces, ..Held::default() }));
                 whole_len
@@ -87,10 +95,9 @@ impl Judged {
         usize::try_from(self.checker.payload_missing()).unwrap_or(usize::MAX)
     }
 
-    /// Whether a frame of which so many bytes have come, header included, is long, and its reader will take it.
-    fn is_to_be_held(&self, begun_len: usize) -> bool {
-        let missing = self.missing();
-        missing > MISSING_BYTES_MAX && missing.saturating_add(begun_len) <= self.frame_bytes_max as usize
+    /// Whether a frame has begun that is long, and that its reader will take.
+    fn is_to_be_held(&self) -> bool {
+        self.missing() > MISSING_BYTES_MAX && self.checker.payload_len() <= u64::from(self.frame_bytes_max)
     }
 
     /// Counts bytes that were read just now, if they are pieces of a message.
@@ -134,7 +141,12 @@ impl Held {
             self.pieces.push_back(Vec::new());
         }
         let last = self.pieces.len() - 1;
-        &mut self.pieces[last]
+        let piece = &mut self.pieces[last];
+        if piece.capacity() > PIECE_BYTES / 2 {
+            // Doubled, it would have room for more than a piece.
+            piece.reserve_exact(PIECE_BYTES - piece.len());
+        }
+        piece
     }
 
     /// Passes on what there is room for. Returns how much; `None` if there is nothing more.
@@ -210,12 +222,17 @@ mod tests {
         [0x82, 0x80 | 126, high, low, 1, 2, 3, 4].into_iter().chain(payload).collect()
     }
 
+    /// What a client sends, read on the other side of its connection, where frames of at most 60,000 bytes are taken.
+    async fn connect() -> (TcpStream, Judged) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let source = Source::connected(listener.accept().unwrap().0).unwrap();
+        (client, Judged::new(Stream::new(source, Partials::new(1_000_000).begin()), 60_000))
+    }
+
     /// What is read, in pieces of 1,024 bytes, of what a client sends, and how it ends.
     async fn read(sent: Vec<u8>) -> (Vec<u8>, io::Result<usize>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let source = Source::connected(listener.accept().unwrap().0).unwrap();
-        let mut judged = Judged::new(Stream::new(source, Partials::new(1_000_000).begin()), 100_000);
+        let (mut client, mut judged) = connect().await;
         let sending = std::thread::spawn(move || {
             client.write_all(&sent).unwrap();
             client.shutdown(Shutdown::Write).unwrap();
@@ -233,8 +250,43 @@ mod tests {
     }
 
     #[test]
+    fn who_sends_a_long_frame_gives_way_while_it_is_read() {
+        let pauses = block_on(async {
+            let (mut client, mut judged) = connect().await;
+            client.write_all(&frame(60_000)).unwrap();
+            let (mut pauses, mut left, mut buffer) = (0, 60_008, [0; 1_024]);
+            while left > 0 {
+                let read =
+                    core::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut judged).poll_read(cx, &mut buffer))).await;
+                match read {
+                    Poll::Ready(len) => left -= len.unwrap(),
+                    Poll::Pending => {
+                        pauses += usize::from(judged.stream.has_given_way());
+                        crate::reactor::turn().await;
+                    }
+                }
+            }
+            pauses
+        });
+        assert_eq!(pauses.unwrap(), 60_000 / (2 * PIECE_BYTES));
+    }
+
+    #[test]
+    fn a_long_frame_is_held_back_unless_its_reader_would_refuse_it() {
+        block_on(async {
+            for (len, is_held) in [(1_000, false), (2_000, true), (59_990, true), (60_000, true), (60_001, false)] {
+                let (_client, mut judged) = connect().await;
+                let begun = &frame(len)[..500];
+                assert_eq!(judged.judge(begun), if is_held { 0 } else { 500 }, "{len}");
+                assert_eq!(judged.held.is_some(), is_held, "{len}");
+            }
+        })
+        .unwrap();
+    }
+
+    #[test]
     fn what_is_read_ahead_of_a_long_frame_is_passed_on_in_order_and_to_its_end() {
-        let frames = [frame(60_000), frame(130), frame(1_100), frame(2_050), frame(u16::MAX), frame(500)].concat();
+        let frames = [frame(60_000), frame(130), frame(1_100), frame(2_050), frame(50_000), frame(500)].concat();
         let (received, end) = block_on(read(frames.clone())).unwrap();
         assert!(received == frames, "{} of {} bytes", received.len(), frames.len());
         assert_eq!(end.unwrap(), 0);

@@ -68,10 +68,8 @@ pub(crate) fn bound_untaken(socket: &impl AsFd, timeout: Duration) {
 
 /// Bytes read at once, but on a WebSocket.
 pub(super) const READ_BYTES: usize = 2_048;
-/// Reads in a row before the other connections get their turn.
+/// Reads in a row before the other connections get their turn. A longer one counts as several.
 const READS_MAX: u8 = 16;
-/// So many bytes count as another read.
-const BYTES_PER_READ: usize = 1 << 10;
 
 impl Stream {
     pub(crate) fn new(source: Source<TcpStream>, partial: Partial) -> Self {
@@ -198,8 +196,8 @@ impl Stream {
                 self.reads = 0;
             }
             Poll::Ready(read) => {
-                let more = read.as_ref().map_or(0, |len| len / BYTES_PER_READ);
-                self.reads = self.reads.saturating_add(1).saturating_add(u8::try_from(more).unwrap_or(READS_MAX));
+                let reads = read.as_ref().map_or(1, |len| len.div_ceil(READ_BYTES).max(1));
+                self.reads = self.reads.saturating_add(u8::try_from(reads).unwrap_or(READS_MAX));
             }
             Poll::Pending => self.reads = 0,
         }

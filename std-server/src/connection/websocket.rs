@@ -273,7 +273,7 @@ impl<E: Endpoint> Link<E> {
                 self.pause = Some(Box::new(Pause::new(Duration::ZERO, Some(hold))));
             } else if let Some(message) = batch.next() {
                 if is_data(&message) && batch.has_no_data() {
-                    self.socket.get_mut().stream.settle();
+                    self.socket.get_mut().settle(cx);
                 }
                 batch.pressure = batch.pressure.max(self.bring(message));
                 // What is for many takes its time, and many may have such messages.
@@ -487,6 +487,7 @@ async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>, is_
     let is_sent = within(LINGER_TIMEOUT, pin!(goodbye)).await == Some(true);
     // Without tungstenite's buffer, in which a long message may be in part.
     let mut stream = socket.into_inner().stream;
+    stream.settle();
     // RFC 6455, section 5.5.1, wants a connection that the peer has closed ended at once. Some send on nevertheless: as long as few
     // linger, they are spared a reset.
     let ends_at_once = is_by_peer && is_sent && !may_linger() && !stream.is_readable();

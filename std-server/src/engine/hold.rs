@@ -14,8 +14,8 @@ pub(crate) struct Hold {
     /// Behind them it is waited, until `end` at most, that those who still read have not much to read.
     is_for_room: bool,
     end: Instant,
-    /// It is for a message that is perhaps for all: what a few have to read does not matter, and they are waited for until `end` at
-    /// most, too.
+    /// It is for a message that is perhaps for all: what a few have to read who read slowly does not matter, and others are waited for
+    /// until `end` at most, too.
     is_for_all: bool,
 }
 
@@ -33,6 +33,26 @@ pub(crate) const LONG_BYTES_MIN: usize = 4 << 10;
 const SHORT_HOLD_MAX: Duration = Duration::from_ms(25);
 fn hold_max(bytes: usize, bytes_per_ms: usize) -> Duration {
     Duration::from_ms(HOLD_MS_MAX + (bytes / bytes_per_ms).min(4_000) as u64)
+}
+
+/// For how long those who had less to read a moment ago are waited for in a row, whoever they are: somebody could have much to read
+/// again and again, on purpose.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    /// When it began to be needed, and when it was needed last.
+    needed: Option<(Instant, Instant)>,
+}
+
+const PATIENCE: Duration = Duration::from_ms(10_000);
+/// When it was not needed for so long, it is there again.
+const REST: Duration = Duration::from_ms(30_000);
+
+impl Patience {
+    fn lasts(&mut self, now: Instant) -> bool {
+        let begun = self.needed.filter(|(_, last)| now < *last + REST).map_or(now, |(begun, _)| begun);
+        self.needed = Some((begun, now));
+        now < begun + PATIENCE
+    }
 }
 
 #[cfg(test)]
@@ -84,9 +104,11 @@ impl<A: App> Engine<A> {
         let inner = &mut *self.inner.borrow_mut();
         inner.read_instant();
         let now = inner.now.instant;
-        let is_crowded = || if hold.is_for_all { inner.is_crowded_for_long(now) } else { inner.server.is_crowded(now) };
-        let is_served = inner.senders.served >= hold.served || (hold.is_for_all && now >= hold.end);
-        !is_served || (hold.is_for_room && now < hold.end && is_crowded())
+        if inner.senders.served < hold.served && !(hold.is_for_all && now >= hold.end) {
+            return true;
+        }
+        let is_for_room = hold.is_for_room && now < hold.end;
+        is_for_room && if hold.is_for_all { inner.is_crowded_for_long(now) } else { inner.server.is_crowded(now) }
     }
 }
 
@@ -99,8 +121,8 @@ impl<A: App> Inner<A> {
     }
 
     /// Whether a long message would be too much for somebody: for as many, or for one who has read well until now.
-    fn is_crowded_for_long(&self, now: Instant) -> bool {
-        self.server.crowded_lately(now) > 0 || self.is_widely_crowded()
+    fn is_crowded_for_long(&mut self, now: Instant) -> bool {
+        (self.server.crowded_lately(now) > 0 && self.patience.lasts(now)) || self.is_widely_crowded()
     }
 
     fn served_when_all_are(&self) -> u64 {
@@ -165,12 +187,22 @@ mod tests {
             assert!(engine.hold_before(3_000, &mut None).is_none());
             assert!(engine.hold_before(300_000, &mut None).is_some(), "they have read well until now");
             let later = |engine: &Engine<Nothing>, seconds: u64| {
-                let inner = &*engine.inner.borrow();
+                let inner = &mut *engine.inner.borrow_mut();
                 inner.is_crowded_for_long(inner.now.instant + Duration::from_ms(1_000 * seconds))
             };
             assert!(!later(&engine, 2));
         };
         reactor::block_on(test).expect("a reactor");
+    }
+
+    #[test]
+    fn who_again_and_again_has_much_to_read_is_not_waited_for_for_long() {
+        let mut patience = Patience::default();
+        let mut lasts = |seconds: u64| patience.lasts(Instant::from_ms(1_000 * seconds));
+        assert!((0..10).all(&mut lasts));
+        assert!(!(10..100).any(&mut lasts));
+        assert!(!lasts(128) && lasts(158), "behind a rest");
+        assert!(lasts(160) && !lasts(168));
     }
 
     #[test]

@@ -74,6 +74,12 @@ pub(crate) fn is_coalescing() -> bool {
     Reactor::current().is_some_and(|reactor| reactor.coalescing.borrow().is_on())
 }
 
+/// Whether somebody has tried to interrupt a wait of the reactor of this thread.
+#[cfg(test)]
+pub(super) fn was_interrupted() -> bool {
+    Reactor::current().is_some_and(|reactor| rustix::io::read(&reactor.wakeup.event, &mut [0; 8]).is_ok())
+}
+
 struct Reactor {
     epoll: OwnedFd,
     wakeup: Arc<Wakeup>,
@@ -166,8 +172,6 @@ impl Reactor {
             }
             fetched = self.fetch(Some(Duration::ZERO))?;
         }
-        // From here on nobody has to interrupt a wait: the tasks run next.
-        self.wakeup.state.store(RUNNING, Ordering::Release);
         self.wake_some_ended();
         self.fire_timers();
         Ok(())
@@ -183,6 +187,8 @@ impl Reactor {
             Err(rustix::io::Errno::INTR) => &mut [],
             Err(problem) => return Err(problem.into()),
         };
+        // From here on nobody has to interrupt a wait: the tasks run next.
+        self.wakeup.state.store(RUNNING, Ordering::Release);
         self.note(fetched);
         Ok(fetched.len())
     }

@@ -238,6 +238,21 @@ fn tasks_that_go_on_for_long_are_told_to_let_sockets_be_looked_at() {
     assert!(block_on(look).unwrap());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn who_is_woken_by_an_event_interrupts_no_wait() {
+    use super::epoll::{Source, block_on, was_interrupted};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let test = async {
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let source = Source::connected(listener.accept().unwrap().0).unwrap();
+        client.write_all(b"x").unwrap();
+        core::future::poll_fn(|cx| source.poll_readable(cx)).await;
+        assert!(!was_interrupted());
+    };
+    block_on(test).unwrap();
+}
+
 /// Counts how often it wakes.
 #[cfg(target_os = "linux")]
 #[derive(Default)]
