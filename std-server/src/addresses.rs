@@ -70,7 +70,7 @@ impl fmt::Display for BindProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot listen at {}: {}", self.address, self.problem)?;
         if self.problem.kind() == io::ErrorKind::AddrInUse {
-            f.write_str("; another server is there, choose another port with --listen")?;
+            f.write_str("; another server is there, choose another port (--listen, Config::listen)")?;
         }
         Ok(())
     }
@@ -217,7 +217,7 @@ mod tests {
         let taken = first[0].local_addr().unwrap();
         let problem = bind(&[ListenAddr::One(taken)]).unwrap_err().to_string();
         assert!(problem.starts_with(&format!("cannot listen at {taken}: ")), "{problem}");
-        assert!(problem.ends_with("choose another port with --listen"), "{problem}");
+        assert!(problem.ends_with("choose another port (--listen, Config::listen)"), "{problem}");
     }
 
     #[test]

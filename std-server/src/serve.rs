@@ -7,6 +7,7 @@ use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::rc::Rc;
 
 use async_channel::Receiver;
@@ -354,16 +355,20 @@ impl Drop for Inside {
 }
 
 fn pages(config: &Config) -> Result<Pages, ServeError> {
-    let problem = |what: &str, problem| ServeError { text: format!("the folder of {what}: {problem}") };
+    let unreadable = |what: &str, dir: &Path, problem| ServeError {
+        text: format!("the folder of {what}, {}, cannot be read: {problem}", dir.display()),
+    };
     let mut pages = Pages::new(config.path.as_str());
     if let Some(dir) = &config.static_dir {
-        pages = pages.with_folder(dir, config.limits.max_static_bytes).map_err(|found| problem("pages", found))?;
+        pages = pages
+            .with_folder(dir, config.limits.max_static_bytes)
+            .map_err(|problem| unreadable("pages", dir, problem))?;
     }
     if !config.serve_client {
         return Ok(pages.without_client());
     }
     match &config.client_dir {
-        Some(dir) => pages.with_client(dir).map_err(|found| problem("the client", found)),
+        Some(dir) => pages.with_client(dir).map_err(|problem| unreadable("the client", dir, problem)),
         None => Ok(pages),
     }
 }
@@ -458,6 +463,18 @@ mod tests {
         "byte-rate",
         "max-rooms",
     ];
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        for (config, what) in [
+            (Config { static_dir: Some("no/such".into()), ..Config::default() }, "the folder of pages, no/such,"),
+            (Config { client_dir: Some("no/such".into()), ..Config::default() }, "the folder of the client, no/such,"),
+        ] {
+            let Err(problem) = pages(&config) else { panic!("it is there") };
+            let problem = problem.to_string();
+            assert!(problem.starts_with(what), "{problem}");
+        }
+    }
 
     #[test]
     fn every_other_limit_reaches_the_core() {
