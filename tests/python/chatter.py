@@ -66,6 +66,4 @@ class Chatter:
         return answer
 
     def leave(self):
-        # The client's writer ends without sending that it leaves if it is still busy with what was said before.
-        self.socket.eio.queue.join()
         self.socket.disconnect()
