@@ -125,21 +125,19 @@ pub(super) const fn is_data(message: &Message) -> bool {
 #[cfg(target_os = "linux")]
 mod tests {
     use std::io::Write as _;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpListener;
 
     use async_tungstenite::tungstenite::protocol::Role;
 
     use super::*;
-    use crate::connection::stream::Stream;
+    use crate::connection::judged::tests::connect;
     use crate::partials::Partials;
     use crate::reactor::{Source, block_on, is_coalescing};
 
     /// Reads what a client sends: so many empty messages.
-    async fn read(listener: &TcpListener, messages: usize) -> Batch {
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let source = Source::connected(listener.accept().unwrap().0).unwrap();
+    async fn read(messages: usize) -> Batch {
+        let (mut client, judged) = connect(&Partials::new(1_000));
         client.write_all(&[0x81, 0x80, 1, 2, 3, 4].repeat(messages)).unwrap();
-        let judged = Judged::new(Stream::new(source, Partials::new(1_000).begin()), 1_000);
         let mut socket = WebSocketStream::from_raw_socket(judged, Role::Server, None).await;
         core::future::poll_fn(|cx| socket.get_ref().stream.poll_readable(cx)).await;
         core::future::poll_fn(|cx| Poll::Ready(Batch::read(&mut socket, cx))).await
@@ -147,16 +145,15 @@ mod tests {
 
     #[test]
     fn who_sends_many_messages_at_once_is_read_a_moment_later() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         block_on(async {
-            let mut batch = read(&listener, 4).await;
+            let mut batch = read(4).await;
             assert_eq!(core::iter::from_fn(|| batch.next()).count(), 4);
             assert!(!is_coalescing(), "one client alone is not waited for");
-            read(&listener, 3).await;
+            read(3).await;
             assert!(!is_coalescing(), "who sends few messages is not waited for");
             // Two that are read one after the other would have the same number.
             let _taken = Source::listener(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
-            read(&listener, 4).await;
+            read(4).await;
             assert!(is_coalescing());
         })
         .unwrap();

@@ -17,6 +17,7 @@ use sprat_core::wire::frame_check::FrameChecker;
 
 use crate::connection::EMPTY_FRAMES_MAX;
 use crate::connection::stream::Stream;
+use crate::connection::websocket::READ_BUFFER_BYTES;
 
 /// A stream whose reader gets the frames of its peer up to the first wrong one, and then an error.
 #[derive(Debug)]
@@ -39,8 +40,6 @@ struct Held {
     is_whole: bool,
 }
 
-/// A frame is held back if more is missing of it than that.
-const MISSING_BYTES_MAX: usize = 1 << 10;
 /// How much of a long frame is read at once, and lies together.
 const PIECE_BYTES: usize = 16 << 10;
 
@@ -95,9 +94,9 @@ impl Judged {
         usize::try_from(self.checker.payload_missing()).unwrap_or(usize::MAX)
     }
 
-    /// Whether a frame has begun that is long, and that its reader will take.
+    /// Whether a frame has begun of which more is missing than its reader reads at once, and that it will take.
     fn is_to_be_held(&self) -> bool {
-        self.missing() > MISSING_BYTES_MAX && self.checker.payload_len() <= u64::from(self.frame_bytes_max)
+        self.missing() > READ_BUFFER_BYTES && self.checker.payload_len() <= u64::from(self.frame_bytes_max)
     }
 
     /// Counts bytes that were read just now, if they are pieces of a message.
@@ -205,9 +204,10 @@ impl AsyncWrite for Judged {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write as _;
     use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::rc::Rc;
 
     use smol::io::AsyncReadExt as _;
 
@@ -222,17 +222,17 @@ mod tests {
         [0x82, 0x80 | 126, high, low, 1, 2, 3, 4].into_iter().chain(payload).collect()
     }
 
-    /// What a client sends, read on the other side of its connection, where frames of at most 60,000 bytes are taken.
-    async fn connect() -> (TcpStream, Judged) {
+    /// A client, and what it sends, where frames of at most 60,000 bytes are taken.
+    pub(in crate::connection) fn connect(partials: &Rc<Partials>) -> (TcpStream, Judged) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let source = Source::connected(listener.accept().unwrap().0).unwrap();
-        (client, Judged::new(Stream::new(source, Partials::new(1_000_000).begin()), 60_000))
+        (client, Judged::new(Stream::new(source, partials.begin()), 60_000))
     }
 
     /// What is read, in pieces of 1,024 bytes, of what a client sends, and how it ends.
     async fn read(sent: Vec<u8>) -> (Vec<u8>, io::Result<usize>) {
-        let (mut client, mut judged) = connect().await;
+        let (mut client, mut judged) = connect(&Partials::new(1_000_000));
         let sending = std::thread::spawn(move || {
             client.write_all(&sent).unwrap();
             client.shutdown(Shutdown::Write).unwrap();
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn who_sends_a_long_frame_gives_way_while_it_is_read() {
         let pauses = block_on(async {
-            let (mut client, mut judged) = connect().await;
+            let (mut client, mut judged) = connect(&Partials::new(1_000_000));
             client.write_all(&frame(60_000)).unwrap();
             let (mut pauses, mut left, mut buffer) = (0, 60_008, [0; 1_024]);
             while left > 0 {
@@ -275,7 +275,7 @@ mod tests {
     fn a_long_frame_is_held_back_unless_its_reader_would_refuse_it() {
         block_on(async {
             for (len, is_held) in [(1_000, false), (2_000, true), (59_990, true), (60_000, true), (60_001, false)] {
-                let (_client, mut judged) = connect().await;
+                let (_client, mut judged) = connect(&Partials::new(1_000_000));
                 let begun = &frame(len)[..500];
                 assert_eq!(judged.judge(begun), if is_held { 0 } else { 500 }, "{len}");
                 assert_eq!(judged.held.is_some(), is_held, "{len}");

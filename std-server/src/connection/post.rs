@@ -121,7 +121,6 @@ impl<A: App> Connection<A> {
         };
         let cut = async {
             self.incoming.stream.until_cut().await;
-            self.incoming.stream.log_cut();
             Err(io::ErrorKind::OutOfMemory.into())
         };
         smol::future::or(waited, cut).await

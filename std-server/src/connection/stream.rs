@@ -103,14 +103,15 @@ impl Stream {
         is_cut
     }
 
-    pub(super) fn log_cut(&self) {
+    fn log_cut(&self) {
         let peer = self.source.io().peer_addr().map_or_else(|_| "somebody".to_owned(), |peer| peer.ip().to_string());
         notice(Notice::Incoming, format_args!("connection of {peer} cut: all that has come in part is too much"));
     }
 
-    /// Waits until what has come must go, to make room for what others send.
+    /// Waits until what has come must go, to make room for what others send, and logs it.
     pub(crate) async fn until_cut(&self) {
         core::future::poll_fn(|cx| self.partial.poll_cut(cx)).await;
+        self.log_cut();
     }
 
     /// The socket, to send on it while nobody else does.

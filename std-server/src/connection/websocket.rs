@@ -28,7 +28,7 @@ use crate::peers::Counted;
 use crate::reactor::Timer;
 
 /// Bytes read at once. It is what an idle connection keeps, so it is small; a longer message gets the room it needs.
-const READ_BUFFER_BYTES: usize = 1_024;
+pub(super) const READ_BUFFER_BYTES: usize = 1_024;
 /// From this length on a message makes its connection forget the room that it needed. What is shorter is not counted either.
 const LONG_MESSAGE_BYTES_MIN: usize = 4 << 10;
 /// Bytes of pongs that may wait; a peer that pings and does not read is cut off.
@@ -501,16 +501,17 @@ async fn close(mut socket: WebSocketStream<Judged>, code: Option<CloseCode>, is_
 mod tests {
     use core::cell::Cell;
     use std::io::{Read as _, Write as _};
-    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::net::{Shutdown, TcpStream};
     use std::rc::Rc;
 
     use sprat_core::time::Instant;
 
     use super::*;
     use crate::clock;
+    use crate::connection::judged::tests::connect as connected;
     use crate::engine::{Hold, Packet, Signals};
     use crate::partials::Partials;
-    use crate::reactor::{LOOK_INTERVAL_MAX, Source, block_on, turn};
+    use crate::reactor::{LOOK_INTERVAL_MAX, block_on, turn};
 
     /// An application that lets long messages wait for ever, and the notes it takes.
     #[derive(Clone, Default)]
@@ -564,16 +565,13 @@ mod tests {
 
     /// A client that has sent binary messages of so many bytes, and the other end of its WebSocket.
     async fn connect(partials: &Rc<Partials>, lens: &[u16], app: &Patient) -> (TcpStream, Serving) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut client, judged) = connected(partials);
         for len in lens {
             let [high, low] = len.to_be_bytes();
             let header = [0x82, 0x80 | 126, high, low, 0, 0, 0, 0];
             client.write_all(&[&header[..], &vec![0; usize::from(*len)]].concat()).unwrap();
         }
-        let source = Source::connected(listener.accept().unwrap().0).unwrap();
-        let stream = Judged::new(Stream::new(source, partials.begin()), 100_000);
-        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+        let socket = WebSocketStream::from_raw_socket(judged, Role::Server, None).await;
         (client, serve(socket, b"head".to_vec(), app.clone(), false))
     }
 

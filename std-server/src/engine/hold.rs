@@ -31,6 +31,7 @@ const BYTES_PER_MS_BEFORE_READERS: usize = 256;
 pub(crate) const LONG_BYTES_MIN: usize = 4 << 10;
 /// How long shorter ones wait at most.
 const SHORT_HOLD_MAX: Duration = Duration::from_ms(25);
+
 fn hold_max(bytes: usize, bytes_per_ms: usize) -> Duration {
     Duration::from_ms(HOLD_MS_MAX + (bytes / bytes_per_ms).min(4_000) as u64)
 }
@@ -74,17 +75,24 @@ impl<A: App> Engine<A> {
         inner.read_instant();
         let now = inner.now.instant;
         let is_long = bytes >= LONG_BYTES_MIN;
-        let bytes_per_ms =
-            if inner.server.crowded_lately(now) > 0 { BYTES_PER_MS_BEFORE_READERS } else { BYTES_PER_MS_BEFORE };
-        let hold_max = if is_long { hold_max(bytes, bytes_per_ms) } else { SHORT_HOLD_MAX };
-        let end = *since.get_or_insert(now) + hold_max;
-        let hold = Hold { served: inner.served_when_all_are(), is_for_room: is_long, end, is_for_all: true };
         let is_worth_it = if is_long {
             inner.is_crowded_for_long(now)
         } else {
             inner.is_widely_crowded() && inner.senders.waiting() > 0
         };
-        (is_worth_it && now < end).then_some(hold)
+        if !is_worth_it {
+            return None;
+        }
+        let longest = if !is_long {
+            SHORT_HOLD_MAX
+        } else if inner.server.crowded_lately(now) > 0 {
+            hold_max(bytes, BYTES_PER_MS_BEFORE_READERS)
+        } else {
+            hold_max(bytes, BYTES_PER_MS_BEFORE)
+        };
+        let end = *since.get_or_insert(now) + longest;
+        let hold = Hold { served: inner.served_when_all_are(), is_for_room: is_long, end, is_for_all: true };
+        (now < end).then_some(hold)
     }
 
     /// What is to be waited for after messages of so many bytes that brought about so much.
