@@ -194,7 +194,7 @@ impl Wire {
         let Some(Answer::Upgrade { transport }) = self.take_answer(request) else { panic!("no WebSocket") };
         black_box(accept_key("dGhlIHNhbXBsZSBub25jZQ=="));
         self.send(transport);
-        let mut client = Client { transport, checker: FrameChecker::new(1_000), received: Vec::new() };
+        let mut client = Client { transport, checker: FrameChecker::new(u32::MAX, 1_000), received: Vec::new() };
         self.receive(&mut client, &masked("40"));
         self.expect_sent(2);
         client

@@ -1,11 +1,13 @@
 """One user of the chat: a python-socketio client whose events are kept in the order they came."""
 
 import queue
+import time
 
 import engineio.payload
 import socketio
 
 WAIT_S = 5
+WRITE_WAIT_S = 1
 EVENTS = ("hello", "history", "online", "offline", "name", "message")
 
 # python-engineio gives up on a polling body of more packets, which official servers send whenever more are waiting.
@@ -66,4 +68,9 @@ class Chatter:
         return answer
 
     def leave(self):
+        """Leaves, once what was sent is: python-engineio's writer says nothing of it if it is busy at that moment."""
+        end = time.monotonic() + WRITE_WAIT_S
+        # It counts on if the writer has ended by itself.
+        while self.socket.connected and self.socket.eio.queue.unfinished_tasks and time.monotonic() < end:
+            time.sleep(0.002)
         self.socket.disconnect()

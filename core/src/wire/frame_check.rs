@@ -12,10 +12,10 @@ use crate::error::PeerError;
 /// use sprat_core::error::PeerError;
 /// use sprat_core::wire::frame_check::FrameChecker;
 ///
-/// let mut checker = FrameChecker::new(1_000);
+/// let mut checker = FrameChecker::new(1_000_000, 1_000);
 /// assert_eq!(checker.check(b"\x81\x82\0\0\0\0hi\x81"), Ok(8));
 /// // The frame behind the good one has a reserved bit, and is refused at its first byte.
-/// let mut checker = FrameChecker::new(1_000);
+/// let mut checker = FrameChecker::new(1_000_000, 1_000);
 /// let wrong = checker.check(b"\x81\x82\0\0\0\0hi\xc1").unwrap_err();
 /// assert_eq!((wrong.error, wrong.good_len), (PeerError::WebSocketFrame, 8));
 /// ```
@@ -24,8 +24,11 @@ pub struct FrameChecker {
     place: Place,
     /// The message that was begun and is not complete.
     message: Option<Opcode>,
+    /// What the payloads of its frames so far have announced.
+    message_bytes: u32,
+    message_bytes_max: u32,
     utf8: Utf8Validator,
-    /// Frames that carried nothing since the last message.
+    /// Frames that carried nothing since the last message, less those that did.
     empty_frames: u16,
     empty_frames_max: u16,
 }
@@ -49,7 +52,6 @@ struct Payload {
     opcode: Opcode,
     key: [u8; 4],
     offset: u8,
-    len: u64,
     missing: u64,
     code: Code,
 }
@@ -65,8 +67,8 @@ enum Code {
 /// Bytes that no client may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongFrame {
-    /// What is wrong: [`PeerError::WebSocketFrame`] (close code 1002), [`PeerError::Utf8`] (1007) or
-    /// [`PeerError::EmptyFrames`] (1008).
+    /// What is wrong: [`PeerError::WebSocketFrame`] (close code 1002), [`PeerError::Utf8`] (1007),
+    /// [`PeerError::EmptyFrames`] (1008) or [`PeerError::TooLarge`] (1009).
     pub error: PeerError,
     /// How many of the bytes belong to the frames before the wrong one.
     pub good_len: usize,
@@ -75,10 +77,21 @@ pub struct WrongFrame {
 impl FrameChecker {
     /// A checker at the beginning of a connection.
     ///
+    /// A message whose frames announce more than `message_bytes_max` bytes in all is refused at the header that does.
+    /// [`u32::MAX`] stands for no limit.
+    ///
     /// Control frames and empty pieces of a message cost their sender next to nothing. After more than `empty_frames_max` of
-    /// them without a message in between, the next one is refused.
-    pub const fn new(empty_frames_max: u16) -> Self {
-        Self { place: BETWEEN, message: None, utf8: Utf8Validator::new(), empty_frames: 0, empty_frames_max }
+    /// them without a message in between, the next one is refused. A piece that carries something makes up for one.
+    pub const fn new(message_bytes_max: u32, empty_frames_max: u16) -> Self {
+        Self {
+            place: BETWEEN,
+            message: None,
+            message_bytes: 0,
+            message_bytes_max,
+            utf8: Utf8Validator::new(),
+            empty_frames: 0,
+            empty_frames_max,
+        }
     }
 
     /// Judges the next bytes. Returns how many of them belong to frames that are whole: those behind begin one that is not.
@@ -113,15 +126,7 @@ impl FrameChecker {
         }
     }
 
-    /// How many bytes the payload of the frame that has begun has in all; 0 if none has, or its header is not complete.
-    pub const fn payload_len(&self) -> u64 {
-        match self.place {
-            Place::Payload(payload) => payload.len,
-            Place::Closed | Place::Header(..) => 0,
-        }
-    }
-
-    /// How many of them are missing.
+    /// How many bytes are missing of the payload of the frame that has begun; 0 if none has, or its header is not complete.
     pub const fn payload_missing(&self) -> u64 {
         match self.place {
             Place::Payload(payload) => payload.missing,
@@ -181,12 +186,15 @@ impl FrameChecker {
                 return Err(PeerError::EmptyFrames);
             }
             self.empty_frames += 1;
+        } else {
+            self.empty_frames = self.empty_frames.saturating_sub(1);
         }
         if !opcode.is_control() {
             // Section 5.4: the frames of two messages do not mix.
             if (opcode == Opcode::Continuation) != self.message.is_some() {
                 return Err(PeerError::WebSocketFrame);
             }
+            self.announce(opcode, payload_len)?;
             let is_whole = fin && opcode != Opcode::Continuation;
             if is_whole && let Some(rest) = skip(behind, payload_len) {
                 (self.place, self.empty_frames) = (BETWEEN, 0);
@@ -205,9 +213,16 @@ impl FrameChecker {
         }
         let key = header.masked.unwrap_or_default();
         self.go_on_with_payload(
-            Payload { fin, opcode, key, offset: 0, len: payload_len, missing: payload_len, code: Code::Awaited },
+            Payload { fin, opcode, key, offset: 0, missing: payload_len, code: Code::Awaited },
             behind,
         )
+    }
+
+    /// Judges how long a message says that it is, or becomes.
+    fn announce(&mut self, opcode: Opcode, payload_len: u64) -> Result<(), PeerError> {
+        let before = if opcode == Opcode::Continuation { self.message_bytes } else { 0 };
+        self.message_bytes = before.saturating_add(u32::try_from(payload_len).unwrap_or(u32::MAX));
+        if self.message_bytes > self.message_bytes_max { Err(PeerError::TooLarge) } else { Ok(()) }
     }
 
     fn go_on_with_payload<'b>(&mut self, mut payload: Payload, bytes: &'b [u8]) -> Result<&'b [u8], PeerError> {

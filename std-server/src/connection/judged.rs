@@ -1,7 +1,8 @@
 //! The stream of a WebSocket, judged before tungstenite sees it.
 //!
-//! tungstenite looks at reserved bits and text when a frame is complete, and at the form of lengths never. The core's own
-//! check runs over the bytes as they come, so a wrong one ends the connection at once (RFC 6455, sections 5.2 and 8.1).
+//! tungstenite looks at reserved bits and text when a frame is complete, at what the pieces of a message come to when it has
+//! them, and at the form of lengths never. The core's own check runs over the bytes as they come, so a wrong one ends the
+//! connection at once (RFC 6455, sections 5.2, 8.1 and 10.4).
 //!
 //! A long frame is held back until it is whole: tungstenite would take room for all of it as soon as it knew its length, and read
 //! no more at once than what every idle connection keeps.
@@ -25,8 +26,6 @@ pub(super) struct Judged {
     pub(super) stream: Stream,
     checker: FrameChecker,
     wrong: Option<PeerError>,
-    /// tungstenite refuses longer ones when it sees their headers.
-    frame_bytes_max: u32,
     held: Option<Box<Held>>,
 }
 
@@ -44,10 +43,10 @@ struct Held {
 const PIECE_BYTES: usize = 16 << 10;
 
 impl Judged {
-    /// For a reader that refuses frames of more than `frame_bytes_max` bytes. Longer ones than 4 GiB are not held back anyway.
-    pub(super) fn new(stream: Stream, frame_bytes_max: usize) -> Self {
-        let frame_bytes_max = u32::try_from(frame_bytes_max).unwrap_or(u32::MAX);
-        Self { stream, checker: FrameChecker::new(EMPTY_FRAMES_MAX), wrong: None, frame_bytes_max, held: None }
+    /// For messages of at most so many bytes.
+    pub(super) fn new(stream: Stream, message_bytes_max: usize) -> Self {
+        let message_bytes_max = u32::try_from(message_bytes_max).unwrap_or(u32::MAX);
+        Self { stream, checker: FrameChecker::new(message_bytes_max, EMPTY_FRAMES_MAX), wrong: None, held: None }
     }
 
     /// What the peer has done wrong.
@@ -55,9 +54,13 @@ impl Judged {
         self.wrong
     }
 
-    /// Whether all that has come is whole messages: who has read it keeps nothing of it.
-    pub(super) const fn is_between_messages(&self) -> bool {
-        self.wrong.is_none() && self.checker.is_between_messages() && self.held.is_none()
+    /// Whether all that is passed on is whole messages: who has read it keeps nothing of it.
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.wrong.is_none()
+            && match &self.held {
+                Some(held) => !held.is_whole && !self.checker.is_in_pieces(),
+                None => self.checker.is_between_messages(),
+            }
     }
 
     /// All that has come is dealt with, but for the frame that is held back.
@@ -94,9 +97,9 @@ impl Judged {
         usize::try_from(self.checker.payload_missing()).unwrap_or(usize::MAX)
     }
 
-    /// Whether a frame has begun of which more is missing than its reader reads at once, and that it will take.
+    /// Whether a frame has begun of which more is missing than its reader reads at once.
     fn is_to_be_held(&self) -> bool {
-        self.missing() > READ_BUFFER_BYTES && self.checker.payload_len() <= u64::from(self.frame_bytes_max)
+        self.missing() > READ_BUFFER_BYTES
     }
 
     /// Counts bytes that were read just now, if they are pieces of a message.
@@ -222,7 +225,7 @@ pub(super) mod tests {
         [0x82, 0x80 | 126, high, low, 1, 2, 3, 4].into_iter().chain(payload).collect()
     }
 
-    /// A client, and what it sends, where frames of at most 60,000 bytes are taken.
+    /// A client, and what it sends, where messages of at most 60,000 bytes are taken.
     pub(in crate::connection) fn connect(partials: &Rc<Partials>) -> (TcpStream, Judged) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -272,13 +275,34 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_long_frame_is_held_back_unless_its_reader_would_refuse_it() {
+    fn a_long_frame_is_held_back_and_a_longer_one_than_a_message_refused() {
         block_on(async {
-            for (len, is_held) in [(1_000, false), (2_000, true), (59_990, true), (60_000, true), (60_001, false)] {
+            for (len, is_held) in [(1_000, false), (2_000, true), (59_990, true), (60_000, true)] {
                 let (_client, mut judged) = connect(&Partials::new(1_000_000));
                 let begun = &frame(len)[..500];
                 assert_eq!(judged.judge(begun), if is_held { 0 } else { 500 }, "{len}");
                 assert_eq!(judged.held.is_some(), is_held, "{len}");
+            }
+            let (_client, mut judged) = connect(&Partials::new(1_000_000));
+            assert_eq!(judged.judge(&frame(60_001)[..8]), 0);
+            assert_eq!((judged.wrong(), judged.held.is_some()), (Some(PeerError::TooLarge), false));
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn behind_whole_messages_a_frame_that_is_held_back_leaves_its_reader_with_nothing() {
+        block_on(async {
+            let (short, long) = (frame(130), frame(2_000));
+            let begun = [0x02, 0x81, 1, 2, 3, 4, b'x'];
+            for (bytes, is_between) in [
+                ([&short[..], &long[..500]].concat(), true),
+                ([&short[..], &short[..5]].concat(), false),
+                ([&begun[..], &[0x80], &long[1..500]].concat(), false),
+            ] {
+                let (_client, mut judged) = connect(&Partials::new(1_000_000));
+                judged.judge(&bytes);
+                assert_eq!(judged.is_between_messages(), is_between, "{bytes:02x?}");
             }
         })
         .unwrap();

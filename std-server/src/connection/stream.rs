@@ -183,7 +183,7 @@ impl Stream {
         if self.has_given_way {
             // Who sends without a pause does not keep the others from their turn.
             self.reads = 0;
-            cx.waker().wake_by_ref();
+            self.source.wake_later(cx);
             return Poll::Pending;
         }
         let read = self.source.poll_read(cx, &mut read);

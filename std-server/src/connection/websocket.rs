@@ -429,7 +429,9 @@ impl<E: Endpoint> Link<E> {
 
 /// The code that tells a peer what it did wrong (RFC 6455, section 7.4.1).
 fn code_of(wrong: PeerError) -> CloseCode {
-    if wrong == PeerError::EmptyFrames {
+    if wrong == PeerError::TooLarge {
+        CloseCode::Size
+    } else if wrong == PeerError::EmptyFrames {
         CloseCode::Policy
     } else if wrong == PeerError::Utf8 {
         CloseCode::Invalid

@@ -35,6 +35,8 @@ const EVENTS_MAX: usize = 256;
 const FETCHES_MAX: usize = 64;
 /// How many are woken at once whose peers are gone. Thousands may go in one moment, and each takes its time.
 pub(super) const ENDED_MAX: usize = 32;
+/// How many of those that have given way are woken at once. Each may do as much as it may do in one turn.
+pub(super) const LATER_MAX: usize = 8;
 /// How long tasks with much to do go on, all together, before they let sockets be looked at.
 pub(crate) const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(4);
 /// What the event of [`Wakeup`] is known by.
@@ -88,6 +90,8 @@ struct Reactor {
     coalescing: RefCell<Coalescing>,
     /// The numbers of sockets whose peers are gone, and whose tasks are not woken yet.
     ended: RefCell<VecDeque<u32>>,
+    /// Tasks that have given way to those that have less to do.
+    later: RefCell<VecDeque<Waker>>,
     /// When sockets were looked at last.
     looked_at: Cell<Instant>,
 }
@@ -150,6 +154,7 @@ impl Reactor {
             timers: RefCell::default(),
             coalescing: RefCell::default(),
             ended: RefCell::default(),
+            later: RefCell::default(),
             looked_at: Cell::new(clock::instant()),
         })
     }
@@ -160,7 +165,7 @@ impl Reactor {
 
     /// Waits for the next events, unless the tasks have something to do, and wakes who waits for them.
     fn turn(&self) -> io::Result<()> {
-        let may_sleep = self.wakeup.may_sleep() && self.ended.borrow().is_empty();
+        let may_sleep = self.wakeup.may_sleep() && self.ended.borrow().is_empty() && self.later.borrow().is_empty();
         let timeout = if may_sleep { self.timeout() } else { Some(Duration::ZERO) };
         if self.coalescing.borrow_mut().look() && timeout != Some(Duration::ZERO) {
             coalescing::wait();
@@ -173,6 +178,7 @@ impl Reactor {
             fetched = self.fetch(Some(Duration::ZERO))?;
         }
         self.wake_some_ended();
+        self.wake_some_later();
         self.fire_timers();
         Ok(())
     }
@@ -230,6 +236,15 @@ impl Reactor {
         if ended.is_empty() {
             // What was taken for thousands is not kept.
             *ended = VecDeque::new();
+        }
+    }
+
+    /// Wakes some of those that have given way, behind those whom events have woken.
+    fn wake_some_later(&self) {
+        let later = &mut *self.later.borrow_mut();
+        later.drain(..LATER_MAX.min(later.len())).for_each(Waker::wake);
+        if later.is_empty() && later.capacity() > LATER_MAX {
+            *later = VecDeque::new();
         }
     }
 
@@ -363,6 +378,11 @@ impl<T> Source<T> {
     /// Says that a read has found less than it had room for: before the next one there has to be an event.
     pub(crate) fn drained(&self) {
         self.with(|interest| interest.read.is_ready = interest.is_ended);
+    }
+
+    /// Wakes a task again when the others had their turn, also those that have something to say by then: some at a time.
+    pub(crate) fn wake_later(&self, cx: &Context<'_>) {
+        self.reactor.later.borrow_mut().push_back(cx.waker().clone());
     }
 
     /// Whether sockets were not looked at for longer than those should wait who have something to say.

@@ -62,6 +62,11 @@ impl<T> Source<T> {
     /// Says that a read has found less than it had room for. smol's reactor has no use for that.
     pub(crate) const fn drained(&self) {}
 
+    /// Wakes a task again when the others had their turn.
+    pub(crate) fn wake_later(&self, cx: &Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
+
     /// Whether sockets were not looked at for too long. smol's reactor does not say.
     pub(crate) const fn is_look_due(&self) -> bool {
         false

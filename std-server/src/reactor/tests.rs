@@ -303,5 +303,37 @@ fn of_many_whose_peers_are_gone_a_few_are_woken_at_once_and_who_speaks_is_woken_
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+fn of_those_that_have_given_way_a_few_are_woken_at_once_and_who_speaks_is_woken_first() {
+    use core::sync::atomic::Ordering;
+    use core::task::Context;
+    use std::sync::Arc;
+
+    use super::epoll::{LATER_MAX, Source, block_on};
+    let test = async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let source = Source::connected(listener.accept().unwrap().0).unwrap();
+        let (given_way, speaks) = (Arc::new(Counter::default()), Arc::new(Counter::default()));
+        assert!(source.poll_readable(&Context::from_waker(&Arc::clone(&speaks).into())).is_pending());
+        for _ in 0..3 * LATER_MAX {
+            source.wake_later(&Context::from_waker(&Arc::clone(&given_way).into()));
+        }
+        client.write_all(b"x").unwrap();
+        let count = |counter: &Counter| counter.0.load(Ordering::Relaxed);
+        assert_eq!((count(&speaks), count(&given_way)), (0, 0));
+        let mut woken = Vec::new();
+        while count(&given_way) < 3 * LATER_MAX {
+            // Nobody else has anything to do: that some are left is reason enough not to sleep.
+            smol::future::yield_now().await;
+            assert_eq!(count(&speaks), 1);
+            woken.push(count(&given_way));
+        }
+        assert_eq!(woken, [LATER_MAX, 2 * LATER_MAX, 3 * LATER_MAX]);
+    };
+    block_on(test).unwrap();
+}
+
+#[cfg(target_os = "linux")]
 promises!(of_epoll, super::super::epoll);
 promises!(of_portable, super::super::portable);

@@ -74,17 +74,18 @@ pub fn ethernet(data: &[u8]) {
     }
 }
 
+/// Of a message of which frames are judged and read.
+const MESSAGE_BYTES_MAX: usize = 8_192;
+
 /// Frames of a WebSocket are judged while they come as they are read afterwards.
 pub fn frames(data: &[u8]) {
     let Some((&step, data)) = data.split_first() else { return };
     for step in [1, usize::from(step) + 1] {
-        let mut checker = FrameChecker::new(u16::MAX);
+        let mut checker = FrameChecker::new(MESSAGE_BYTES_MAX as u32, u16::MAX);
         let judged =
             data.chunks(step).try_for_each(|piece| checker.check(piece).map(drop).map_err(|wrong| wrong.error));
         match (judged, read_frames(data, step)) {
-            // The length of messages is the reader's to judge.
-            (_, Err(PeerError::TooLarge)) => {}
-            // So is text that is whole in a piece, and whatever comes behind it is not read any more.
+            // Text that is whole in a piece is the reader's to judge, and whatever comes behind it is not read any more.
             (_, Err(PeerError::Utf8)) if step > 1 => {}
             // The reader judges a control frame when it is complete.
             (Err(_), Ok(())) => assert!(ends_in_control_frame(data), "in pieces of {step}"),
@@ -105,9 +106,8 @@ fn ends_in_control_frame(data: &[u8]) -> bool {
 }
 
 fn read_frames(data: &[u8], step: usize) -> Result<(), PeerError> {
-    const MESSAGE: usize = 8_192;
-    let mut buffer = vec![0; MESSAGE + MESSAGE_OVERHEAD_BYTES];
-    let mut reader = MessageReader::new(&mut buffer, 0, MESSAGE);
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES];
+    let mut reader = MessageReader::new(&mut buffer, 0, MESSAGE_BYTES_MAX);
     for piece in data.chunks(step) {
         let mut rest = piece;
         while !rest.is_empty() {

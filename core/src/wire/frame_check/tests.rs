@@ -8,6 +8,7 @@ use crate::wire::chance::Chance;
 use crate::wire::message::{Incoming, MESSAGE_OVERHEAD_BYTES, MessageReader};
 
 const WRONG: PeerError = PeerError::WebSocketFrame;
+const MESSAGE_BYTES_MAX: usize = 70_000;
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A frame with any first byte, in the shortest form.
@@ -33,7 +34,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What is said about `bytes` that come in pieces of `step`: how many come before the first wrong one, and the error.
 fn judged(bytes: &[u8], step: usize) -> Result<(), (PeerError, usize)> {
-    let mut checker = FrameChecker::new(10);
+    let mut checker = FrameChecker::new(MESSAGE_BYTES_MAX as u32, 10);
     let mut passed = 0;
     for piece in bytes.chunks(step) {
         checker.check(piece).map_err(|wrong| (wrong.error, passed + wrong.good_len))?;
@@ -121,11 +122,11 @@ fn a_wrong_byte_of_a_long_text_is_found_before_its_frame_is_complete() {
     let mut text = vec![b'x'; 3_000];
     text[1_234] = 0xff;
     let bytes = frame(0x81, &text);
-    let mut checker = FrameChecker::new(0);
+    let mut checker = FrameChecker::new(u32::MAX, 0);
     assert_eq!(checker.check(&bytes[..1_242]), Ok(0));
     assert_eq!(checker.check(&bytes[1_242..1_243]), Err(WrongFrame { error: PeerError::Utf8, good_len: 0 }));
     // Whole it is the reader's.
-    assert_eq!(FrameChecker::new(0).check(&bytes), Ok(bytes.len()));
+    assert_eq!(FrameChecker::new(u32::MAX, 0).check(&bytes), Ok(bytes.len()));
 }
 
 #[test]
@@ -146,7 +147,7 @@ fn it_knows_when_nothing_has_come_in_part() {
     let begun = [frame(0x01, b"a"), frame(0x89, b"ping")].concat();
     let whole = [frame(0x81, b"a"), frame(0x89, b"ping"), begun.clone(), frame(0x80, b"b")].concat();
     for step in [1, whole.len()] {
-        let mut checker = FrameChecker::new(1_000);
+        let mut checker = FrameChecker::new(u32::MAX, 1_000);
         assert!(checker.is_between_messages());
         for piece in whole.chunks(step) {
             assert!(checker.check(piece).is_ok());
@@ -164,7 +165,7 @@ fn it_knows_when_nothing_has_come_in_part() {
 #[test]
 fn a_flood_of_frames_that_carry_nothing_is_refused() {
     let judge = |frames: &[Vec<u8>]| {
-        let mut checker = FrameChecker::new(3);
+        let mut checker = FrameChecker::new(u32::MAX, 3);
         frames.iter().try_for_each(|frame| checker.check(frame).map(drop)).map_err(|wrong| wrong.error)
     };
     let (ping, pong, message) = (frame(0x89, b"x"), frame(0x8a, b""), frame(0x81, b""));
@@ -174,15 +175,19 @@ fn a_flood_of_frames_that_carry_nothing_is_refused() {
     assert_eq!(judge(&[ping.clone(), pong.clone(), ping.clone(), ping.clone()]), flood);
     assert_eq!(judge(&[begin.clone(), piece.clone(), ping.clone(), end.clone(), ping.clone(), ping.clone()]), Ok(()));
     assert_eq!(judge(&[begin.clone(), piece.clone(), piece.clone(), piece.clone()]), flood);
-    // A piece that has something in it is bounded by the length of the message, but is no message yet.
-    assert_eq!(judge(&[begin, frame(0x00, b"x"), ping.clone(), ping.clone(), ping]), flood);
+    // A piece that has something in it is bounded by the length of the message: it makes up for one, but is no message yet.
+    let full = frame(0x00, b"x");
+    assert_eq!(judge(&[begin.clone(), full.clone(), ping.clone(), ping.clone(), ping.clone()]), Ok(()));
+    assert_eq!(judge(&[begin.clone(), full.clone(), ping.clone(), ping.clone(), ping.clone(), ping.clone()]), flood);
+    assert_eq!(judge(&[begin.clone(), ping.clone(), ping.clone(), full.clone(), ping.clone(), ping.clone()]), flood);
+    let by_turns = [vec![begin], vec![[ping, full].concat(); 50], vec![end]].concat();
+    assert_eq!(judge(&by_turns), Ok(()));
 }
 
 /// What the core's own reader makes of bytes that come in pieces.
 fn read(bytes: &[u8], step: usize) -> Result<(), PeerError> {
-    const MESSAGE: usize = 4_096;
-    let mut buffer = [0; MESSAGE + MESSAGE_OVERHEAD_BYTES];
-    let mut reader = MessageReader::new(&mut buffer, 0, MESSAGE);
+    let mut buffer = [0; MESSAGE_BYTES_MAX + MESSAGE_OVERHEAD_BYTES];
+    let mut reader = MessageReader::new(&mut buffer, 0, MESSAGE_BYTES_MAX);
     for piece in bytes.chunks(step) {
         reader.spare()[..piece.len()].copy_from_slice(piece);
         reader.advance(piece.len());
@@ -226,8 +231,47 @@ fn it_says_the_same_as_a_reader_of_messages() {
 }
 
 #[test]
+fn a_message_that_announces_too_much_is_refused_at_the_header_that_does() {
+    let pieces = |lens: &[usize]| {
+        let mut checker = FrameChecker::new(1_000, 10);
+        for (at, len) in lens.iter().enumerate() {
+            let first = [0x02, 0x00][usize::from(at > 0)];
+            let bytes = frame(first, &vec![b'x'; *len]);
+            if at + 1 == lens.len() {
+                // No more of the last than its header, which says its length in four bytes at most.
+                return checker.check(&bytes[..8.min(bytes.len())]).map(drop).map_err(|wrong| wrong.error);
+            }
+            assert!(checker.check(&bytes).is_ok());
+            assert!(checker.check(&frame(0x89, &[b'x'; 125])).is_ok(), "a ping is no part of the message");
+        }
+        Ok(())
+    };
+    let refused = Err(PeerError::TooLarge);
+    for (lens, said) in [
+        (&[1_000][..], Ok(())),
+        (&[1_001], refused),
+        (&[999, 1], Ok(())),
+        (&[999, 2], refused),
+        (&[400, 400, 200], Ok(())),
+        (&[400, 400, 201], refused),
+        (&[1_000, 60_000], refused),
+    ] {
+        assert_eq!(pieces(lens), said, "{lens:?}");
+    }
+    // Every message begins anew, and no length is too long for the count.
+    let mut checker = FrameChecker::new(1_000, 10);
+    for _ in 0..3 {
+        assert!(checker.check(&frame(0x82, &[0; 1_000])).is_ok());
+        assert!(checker.check(&[frame(0x02, &[0; 600]), frame(0x80, &[0; 400])].concat()).is_ok());
+    }
+    let longest = [&[0x80, 0xff, 0x7f][..], &[0xff; 7], &KEY].concat();
+    assert!(checker.check(&frame(0x02, b"x")).is_ok());
+    assert_eq!(checker.check(&longest).unwrap_err().error, PeerError::TooLarge);
+}
+
+#[test]
 fn it_is_known_whether_a_message_comes_in_several_frames() {
-    let mut checker = FrameChecker::new(10);
+    let mut checker = FrameChecker::new(u32::MAX, 10);
     let mut is_in_pieces = |bytes: &[u8]| {
         checker.check(bytes).expect("frames that a client may send");
         checker.is_in_pieces()
