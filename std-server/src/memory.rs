@@ -1,6 +1,7 @@
 //! The memory of the host: tables that grow up to the configured limits, and frames that connections can share.
 
 use core::ops::{Deref, DerefMut};
+use std::sync::Once;
 
 use bytes::Bytes;
 use sprat_core::Limits;
@@ -8,6 +9,20 @@ use sprat_core::error::CapacityError;
 use sprat_core::frames::{FrameId, Frames};
 use sprat_core::memory::{Entropy, Memory, Resources, Storage};
 use sprat_core::wire::websocket::{Opcode, encode_header};
+
+/// What is asked of the system for long messages and kept is twice that.
+const SPARE_BYTES: usize = 1 << 20;
+
+/// Has the C library keep some free memory, from the first long message on.
+///
+/// glibc gives the end of its heap back as soon as 128 KiB are free there, and each long message takes it anew, page by page. From
+/// when a larger block was mapped by itself and is free again, it keeps twice as much. To begin with that would cost memory: tables
+/// that grow would not be mapped by themselves either.
+pub(crate) fn keep_spare() {
+    static ONCE: Once = Once::new();
+    // Nothing else is done with the block, which a compiler may leave out otherwise.
+    ONCE.call_once(|| drop(core::hint::black_box(Vec::<u8>::with_capacity(SPARE_BYTES))));
+}
 
 /// A vector with a longest length.
 #[derive(Debug)]

@@ -137,6 +137,21 @@ fn a_message_comes_back_however_it_was_cut() {
 }
 
 #[test]
+fn long_messages_come_back_however_much_of_the_next_has_come_with_one() {
+    let server = serve();
+    let (one, next) = (vec![b'1'; 20_000], vec![b'2'; 30_000]);
+    let next_frame = frame(BINARY, &next);
+    let mut raw = server.open();
+    for begun in (0..=16).chain([1_000, 5_000, 20_000]) {
+        let (begun, rest) = next_frame.split_at(begun);
+        raw.send([&frame(BINARY, &one)[..], begun].concat());
+        assert!(raw.next_frame() == (BINARY, one.clone()), "before {} bytes", begun.len());
+        raw.send(rest);
+        assert!(raw.next_frame() == (BINARY, next.clone()), "cut behind {} bytes", begun.len());
+    }
+}
+
+#[test]
 fn pings_are_answered_in_order_with_what_they_carry_also_inside_a_message() {
     let server = serve();
     let longest = [0xfe; 125];

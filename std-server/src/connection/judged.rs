@@ -19,6 +19,7 @@ use sprat_core::wire::frame_check::FrameChecker;
 use crate::connection::EMPTY_FRAMES_MAX;
 use crate::connection::stream::Stream;
 use crate::connection::websocket::READ_BUFFER_BYTES;
+use crate::memory;
 
 /// A stream whose reader gets the frames of its peer up to the first wrong one, and then an error.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ struct Held {
     /// How much of the first is passed on.
     passed: usize,
     is_whole: bool,
+    /// Nothing of its header was passed on before the rest of it came.
+    has_whole_header: bool,
 }
 
 /// How much of a long frame is read at once, and lies together.
@@ -58,7 +61,7 @@ impl Judged {
     pub(super) fn is_between_messages(&self) -> bool {
         self.wrong.is_none()
             && match &self.held {
-                Some(held) => !held.is_whole && !self.checker.is_in_pieces(),
+                Some(held) => held.has_whole_header && !held.is_whole && !self.checker.is_in_pieces(),
                 None => self.checker.is_between_messages(),
             }
     }
@@ -78,10 +81,13 @@ impl Judged {
 
     /// Judges bytes of the peer, and holds those back that begin a long frame. Returns how many of them may be passed on.
     pub(super) fn judge(&mut self, bytes: &[u8]) -> usize {
+        let was_between = self.checker.is_between_messages();
         match self.checker.check(bytes) {
             Ok(whole_len) if self.is_to_be_held() => {
+                memory::keep_spare();
                 let pieces = bytes[whole_len..].chunks(PIECE_BYTES).map(<[u8]>::to_vec).collect();
-                self.held = Some(Box::new(Held { pieces, ..Held::default() }));
+                let has_whole_header = was_between || whole_len > 0;
+                self.held = Some(Box::new(Held { pieces, has_whole_header, ..Held::default() }));
                 whole_len
             }
             Ok(_) => bytes.len(),
@@ -295,14 +301,18 @@ pub(super) mod tests {
         block_on(async {
             let (short, long) = (frame(130), frame(2_000));
             let begun = [0x02, 0x81, 1, 2, 3, 4, b'x'];
-            for (bytes, is_between) in [
-                ([&short[..], &long[..500]].concat(), true),
-                ([&short[..], &short[..5]].concat(), false),
-                ([&begun[..], &[0x80], &long[1..500]].concat(), false),
+            for (before, bytes, is_between) in [
+                (&[][..], [&short[..], &long[..500]].concat(), true),
+                (&short, long[..500].to_vec(), true),
+                (&[], [&short[..], &short[..5]].concat(), false),
+                // A part of the header is passed on, or of the message.
+                (&[&short[..], &long[..5]].concat(), long[5..500].to_vec(), false),
+                (&begun, [&[0x80], &long[1..500]].concat(), false),
             ] {
                 let (_client, mut judged) = connect(&Partials::new(1_000_000));
+                judged.judge(before);
                 judged.judge(&bytes);
-                assert_eq!(judged.is_between_messages(), is_between, "{bytes:02x?}");
+                assert_eq!(judged.is_between_messages(), is_between, "{before:02x?}, {bytes:02x?}");
             }
         })
         .unwrap();
