@@ -148,6 +148,10 @@ fn long_messages_come_back_however_much_of_the_next_has_come_with_one() {
         assert!(raw.next_frame() == (BINARY, one.clone()), "before {} bytes", begun.len());
         raw.send(rest);
         assert!(raw.next_frame() == (BINARY, next.clone()), "cut behind {} bytes", begun.len());
+        raw.send([&frame(BINARY, &one)[..], &frame(TEXT, b"short"), begun].concat());
+        assert!(raw.next_frame() == (BINARY, one.clone()) && raw.next_frame() == (TEXT, b"short".to_vec()));
+        raw.send(rest);
+        assert!(raw.next_frame() == (BINARY, next.clone()), "cut behind a short one and {} bytes", begun.len());
     }
 }
 

@@ -70,7 +70,9 @@ class Chatter:
     def leave(self):
         """Leaves, once what was sent is: python-engineio's writer says nothing of it if it is busy at that moment."""
         end = time.monotonic() + WRITE_WAIT_S
-        # It counts on if the writer has ended by itself.
-        while self.socket.connected and self.socket.eio.queue.unfinished_tasks and time.monotonic() < end:
+        # It has one more look at whether it is connected when nothing is left to be sent. If it has ended by itself, something is.
+        idle_looks = 0
+        while self.socket.connected and idle_looks < 2 and time.monotonic() < end:
+            idle_looks = 0 if self.socket.eio.queue.unfinished_tasks else idle_looks + 1
             time.sleep(0.002)
         self.socket.disconnect()

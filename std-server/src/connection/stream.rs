@@ -179,9 +179,9 @@ impl Stream {
         if self.take_cut() {
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
-        self.has_given_way = self.reads >= READS_MAX;
+        self.has_given_way = self.reads >= READS_MAX || self.source.is_later();
         if self.has_given_way {
-            // Who sends without a pause does not keep the others from their turn.
+            // Who sends without a pause does not keep the others from their turn, nor gets its own earlier by what it sends.
             self.reads = 0;
             self.source.wake_later(cx);
             return Poll::Pending;

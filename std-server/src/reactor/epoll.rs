@@ -90,8 +90,8 @@ struct Reactor {
     coalescing: RefCell<Coalescing>,
     /// The numbers of sockets whose peers are gone, and whose tasks are not woken yet.
     ended: RefCell<VecDeque<u32>>,
-    /// Tasks that have given way to those that have less to do.
-    later: RefCell<VecDeque<Waker>>,
+    /// The numbers of sockets whose tasks have given way, in that order.
+    later: RefCell<VecDeque<u32>>,
     /// When sockets were looked at last.
     looked_at: Cell<Instant>,
 }
@@ -110,6 +110,8 @@ struct Interest {
     write: Direction,
     /// The peer has ended the stream, or it failed: the system says that once, maybe together with the last bytes.
     is_ended: bool,
+    /// Its task has given way, and is to be woken later.
+    is_later: bool,
 }
 
 #[derive(Debug, Default)]
@@ -131,11 +133,15 @@ impl Direction {
         if self.is_ready {
             return Poll::Ready(());
         }
-        // Kept after it was used, because the next wait is the same task's.
+        self.keep_waker(cx);
+        Poll::Pending
+    }
+
+    /// It is kept after it was used, because the next wait is the same task's.
+    fn keep_waker(&mut self, cx: &Context<'_>) {
         if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
             self.waker = Some(cx.waker().clone());
         }
-        Poll::Pending
     }
 }
 
@@ -239,11 +245,19 @@ impl Reactor {
         }
     }
 
-    /// Wakes some of those that have given way, behind those whom events have woken.
+    /// Wakes some of those that have given way, behind those whom events have woken. A socket that has taken the number of one
+    /// meanwhile is left alone, unless it has given way too.
     fn wake_some_later(&self) {
-        let later = &mut *self.later.borrow_mut();
-        later.drain(..LATER_MAX.min(later.len())).for_each(Waker::wake);
-        if later.is_empty() && later.capacity() > LATER_MAX {
+        let (interests, later) = (&mut *self.interests.borrow_mut(), &mut *self.later.borrow_mut());
+        for number in later.drain(..LATER_MAX.min(later.len())) {
+            let interest = &mut interests.entries[number as usize];
+            if core::mem::take(&mut interest.is_later)
+                && let Some(waker) = &interest.read.waker
+            {
+                waker.wake_by_ref();
+            }
+        }
+        if later.is_empty() && later.capacity() > ENDED_MAX {
             *later = VecDeque::new();
         }
     }
@@ -380,9 +394,19 @@ impl<T> Source<T> {
         self.with(|interest| interest.read.is_ready = interest.is_ended);
     }
 
-    /// Wakes a task again when the others had their turn, also those that have something to say by then: some at a time.
+    /// Wakes who reads again when the others had their turn, also those that have something to say by then: some at a time.
     pub(crate) fn wake_later(&self, cx: &Context<'_>) {
-        self.reactor.later.borrow_mut().push_back(cx.waker().clone());
+        self.with(|interest| {
+            interest.read.keep_waker(cx);
+            if !core::mem::replace(&mut interest.is_later, true) {
+                self.reactor.later.borrow_mut().push_back(self.number);
+            }
+        });
+    }
+
+    /// Whether who reads has given way, and its turn has not come yet.
+    pub(crate) fn is_later(&self) -> bool {
+        self.with(|interest| interest.is_later)
     }
 
     /// Whether sockets were not looked at for longer than those should wait who have something to say.

@@ -67,6 +67,11 @@ impl<T> Source<T> {
         cx.waker().wake_by_ref();
     }
 
+    /// Whether who reads has given way, and its turn has not come yet: it comes at once.
+    pub(crate) const fn is_later(&self) -> bool {
+        false
+    }
+
     /// Whether sockets were not looked at for too long. smol's reactor does not say.
     pub(crate) const fn is_look_due(&self) -> bool {
         false

@@ -312,13 +312,25 @@ fn of_those_that_have_given_way_a_few_are_woken_at_once_and_who_speaks_is_woken_
     use super::epoll::{LATER_MAX, Source, block_on};
     let test = async {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let source = Source::connected(listener.accept().unwrap().0).unwrap();
+        let connect = || {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (client, Source::connected(listener.accept().unwrap().0).unwrap())
+        };
         let (given_way, speaks) = (Arc::new(Counter::default()), Arc::new(Counter::default()));
+        let (mut client, source) = connect();
         assert!(source.poll_readable(&Context::from_waker(&Arc::clone(&speaks).into())).is_pending());
-        for _ in 0..3 * LATER_MAX {
-            source.wake_later(&Context::from_waker(&Arc::clone(&given_way).into()));
+        let mut others: Vec<_> = (0..3 * LATER_MAX).map(|_| connect()).collect();
+        for (_, source) in &others {
+            // To give way again before its turn has come changes nothing.
+            for _ in 0..2 {
+                source.wake_later(&Context::from_waker(&Arc::clone(&given_way).into()));
+            }
         }
+        // Nor does it matter who is gone, and who has its number now.
+        let (gone, gone_source) = connect();
+        gone_source.wake_later(&Context::from_waker(&Arc::clone(&given_way).into()));
+        drop((gone, gone_source));
+        others.push(connect());
         client.write_all(b"x").unwrap();
         let count = |counter: &Counter| counter.0.load(Ordering::Relaxed);
         assert_eq!((count(&speaks), count(&given_way)), (0, 0));
@@ -330,6 +342,7 @@ fn of_those_that_have_given_way_a_few_are_woken_at_once_and_who_speaks_is_woken_
             woken.push(count(&given_way));
         }
         assert_eq!(woken, [LATER_MAX, 2 * LATER_MAX, 3 * LATER_MAX]);
+        assert!(others.iter().all(|(_, source)| !source.is_later()));
     };
     block_on(test).unwrap();
 }
