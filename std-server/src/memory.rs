@@ -10,8 +10,8 @@ use sprat_core::frames::{FrameId, Frames};
 use sprat_core::memory::{Entropy, Memory, Resources, Storage};
 use sprat_core::wire::websocket::{Opcode, encode_header};
 
-/// What is asked of the system for long messages and kept is twice that.
-const SPARE_BYTES: usize = 1 << 20;
+/// At most twice that is free at the end of the heap and not given back.
+const SPARE_BYTES: usize = 512 << 10;
 
 /// Has the C library keep some free memory, from the first long message on.
 ///
