@@ -257,7 +257,7 @@ impl Reactor {
                 waker.wake_by_ref();
             }
         }
-        if later.is_empty() && later.capacity() > ENDED_MAX {
+        if later.is_empty() {
             *later = VecDeque::new();
         }
     }
